@@ -1,0 +1,55 @@
+package registers
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Act is one operator's act in the trail. Object and Reason hold no personal
+// value; the caller sees to that.
+type Act struct {
+	ID      int64
+	At      time.Time
+	Actor   string // user name, os:NAME or system:PART
+	Act     string // for example report.render
+	Object  string
+	Allowed bool
+	Reason  string
+}
+
+// Record writes an act to the trail, durably, before the act happens. If it
+// returns an error the act must not happen.
+func (d *DB) Record(ctx context.Context, actor, act, object string, allowed bool, reason string) error {
+	n := 0
+	if allowed {
+		n = 1
+	}
+	_, err := d.sql.ExecContext(ctx,
+		`INSERT INTO trail (id, at, actor, act, object, allowed, reason) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ? FROM trail`,
+		millis(d.now()), actor, act, object, n, reason)
+	if err != nil {
+		return fmt.Errorf("failed to write the trail, so %s was not done: %w", act, err)
+	}
+	return nil
+}
+
+// Acts returns the newest acts, newest first, at most limit.
+func (d *DB) Acts(ctx context.Context, limit int) ([]Act, error) {
+	rows, err := d.sql.QueryContext(ctx, `SELECT id, at, actor, act, object, allowed, reason FROM trail ORDER BY id DESC LIMIT ?`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the trail: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Act
+	for rows.Next() {
+		var a Act
+		var at, allowed int64
+		if err := rows.Scan(&a.ID, &at, &a.Actor, &a.Act, &a.Object, &allowed, &a.Reason); err != nil {
+			return nil, fmt.Errorf("failed to read the trail: %w", err)
+		}
+		a.At, a.Allowed = fromMillis(at), allowed == 1
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,12 @@
+// Package schemas embeds the data that the product is made of: SQL migrations,
+// controls, law tables, mappings and the JSON Schema of an entry. It holds no
+// code beyond the embed directives.
+package schemas
+
+import "embed"
+
+// Registers are the goose migrations of the registers, portable over SQLite
+// and PostgreSQL.
+//
+//go:embed registers/*.sql
+var Registers embed.FS
