@@ -9,6 +9,12 @@ type StreamRange struct {
 	Generation uint32
 	From       uint64
 	Until      uint64
+	// Tap, Boot, Sequence and Head are of the last batch in the range: where
+	// the tap's chain of headers stood.
+	Tap      string
+	Boot     string
+	Sequence uint64
+	Head     []byte // 32 bytes, hash of the header
 }
 
 // Versions are what made a chunk's entries. A chunk that has to be redone is

@@ -1,0 +1,97 @@
+// Package source declares what a source of lines is: its configuration and how
+// its principal and purpose are found. The ways in are its sub-packages. The
+// tap reads Config.File; the auditor's stages read the rest by source name.
+package source
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config is one entry under sources in tallystick.yaml.
+type Config struct {
+	// Name names the source in every entry, metric and report. Required,
+	// unique; lower-case letters, digits and dashes.
+	Name string `yaml:"name"`
+	// File is a path or glob of log files to tail.
+	File string `yaml:"file"`
+	// Format is the name of a format: nginx:combined, envoy:json,
+	// kafka:authorizer.
+	Format string `yaml:"format"`
+	// Timezone is an IANA name for formats that write no zone. Default UTC.
+	Timezone string `yaml:"timezone,omitempty"`
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. None
+	// by default: the client is the peer.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies,omitempty"`
+	// System is the key of the system in the data map that the source guards.
+	System string `yaml:"system"`
+	// Principal lists where the principal is found; the first present wins:
+	// remote_user, client_san, client_subject, field:NAME, header:NAME. Only
+	// fields that the proxy itself verified belong here. Default [remote_user].
+	Principal []string `yaml:"principal,omitempty"`
+	// Purpose is where a stated purpose is found: header:NAME or field:NAME.
+	// Empty: purposes are inferred from the data map.
+	Purpose string `yaml:"purpose,omitempty"`
+	// Labels are copied to every entry.
+	Labels map[string]string `yaml:"labels,omitempty"`
+	// From is beginning or end: where a file that was never read before is
+	// begun. Default beginning.
+	From string `yaml:"from,omitempty"`
+}
+
+// Validate reports the first fault, with the field's name.
+func (c *Config) Validate() error {
+	if c.Name == "" || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("name: %q is not a name of lower-case letters, digits and dashes", c.Name)
+	}
+	if c.Format == "" {
+		return fmt.Errorf("format: missing; for example nginx:combined")
+	}
+	if _, err := c.Location(); err != nil {
+		return fmt.Errorf("timezone: %q is not an IANA time zone such as Europe/Berlin", c.Timezone)
+	}
+	for _, p := range c.Principal {
+		if !validLocator(p, "remote_user", "client_san", "client_subject") {
+			return fmt.Errorf("principal: %q is none of remote_user, client_san, client_subject, field:NAME, header:NAME", p)
+		}
+	}
+	if c.Purpose != "" && !validLocator(c.Purpose) {
+		return fmt.Errorf("purpose: %q is neither header:NAME nor field:NAME", c.Purpose)
+	}
+	if c.From != "" && c.From != "beginning" && c.From != "end" {
+		return fmt.Errorf("from: %q is neither beginning nor end", c.From)
+	}
+	return nil
+}
+
+// Location is the time zone of the source.
+func (c *Config) Location() (*time.Location, error) {
+	if c.Timezone == "" {
+		return time.UTC, nil
+	}
+	return time.LoadLocation(c.Timezone)
+}
+
+// Locators are the places of the principal in order, with the default applied.
+func (c *Config) Locators() []string {
+	if len(c.Principal) == 0 {
+		return []string{"remote_user"}
+	}
+	return c.Principal
+}
+
+func validLocator(s string, words ...string) bool {
+	for _, w := range words {
+		if s == w {
+			return true
+		}
+	}
+	for _, p := range []string{"field:", "header:"} {
+		if n, ok := strings.CutPrefix(s, p); ok && n != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,11 @@
+// Package templates embeds what people read: the message catalogue, the
+// console's pages and the reports' layout. It holds no code beyond the embed
+// directives.
+package templates
+
+import "embed"
+
+// Messages is the catalogue: messages/AREA.LANGUAGE.yaml.
+//
+//go:embed messages/*.yaml
+var Messages embed.FS
