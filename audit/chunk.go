@@ -3,7 +3,8 @@ package audit
 import "time"
 
 // StreamRange is a run of offsets of one stream: From is the offset of the
-// first line, Until one past the offset of the last line's first byte.
+// first line, Until where the line after the last one begins, so that ranges
+// that follow each other touch.
 type StreamRange struct {
 	Stream     string
 	Generation uint32

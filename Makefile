@@ -1,0 +1,60 @@
+# Tallystick: `make run` tries it, `make test` proves it.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/tallystick
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tallystick
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help fetch build run test test-race lint fmt generate fuzz bench integration faults up clean
+
+help: ## Show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+fetch: ## Fetch libchdb and the country table once per user, pinned and checked
+	@scripts/fetch.sh
+
+build: ## Build bin/tallystick
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tallystick
+
+run: fetch build ## Start everything embedded with a living demo on http://127.0.0.1:8080
+	@$(BIN) run --demo --data demo
+
+test: fetch ## Run every test that needs no installed server
+	@$(GO) test ./...
+
+test-race: fetch ## The same under the race detector
+	@$(GO) test -race ./...
+
+lint: ## Format, vet, staticcheck, licences, vulnerabilities
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'error: not formatted'; echo 'hint: make fmt'; exit 1; }
+	@$(GO) vet ./... && $(GO) vet -tags integration ./...
+	@$(GO) tool staticcheck ./...
+	@scripts/licences.sh
+	@scripts/govulncheck.sh
+
+fmt: ## Format the code
+	@gofmt -w $$(git ls-files '*.go')
+
+generate: build ## Write the generated reference pages under docs/reference
+	@$(BIN) docs --write docs/reference
+
+fuzz: ## Fuzz every target for FUZZTIME each
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: build fetch ## Measure the pipeline and its parts
+	@scripts/bench.sh
+
+integration: build fetch ## Run the tests that need nginx, Chromium, Java: installs what is missing
+	@scripts/integration.sh
+
+faults: fetch ## Run the long kill -9 tests
+	@$(GO) test -tags faults -timeout 30m -run Fault ./...
+
+up: ## Start the split deployment with Docker
+	docker compose up
+
+clean: ## Remove what was built and the demo's data
+	rm -rf bin demo
