@@ -1,0 +1,285 @@
+// Package keys keeps the Tink keysets: it makes, loads and lists them, wraps
+// them by a key encryption key (KEK), and makes and destroys the day keys of
+// pseudonyms.
+//
+// It is the only importer of Tink's keyset input and output and of its access
+// to secret key bytes. It masks and seals nothing itself: masking/seal, masking
+// and audit/ledger ask it for primitives, and services opens it.
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/hybrid"
+	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
+	"github.com/tink-crypto/tink-go/v2/key"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/prf/hmacprf"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// Role names what a keyset is for. It is the name of the keyset's file and is
+// bound to the keyset as associated data.
+type Role string
+
+// The roles. Which process holds which: a tap has tap and site (and the public
+// halves of line and install), the auditor line and site, the ledger ledger,
+// the alerter webhook; install stays with whoever enrols taps.
+const (
+	RoleLine    Role = "line"    // HPKE: taps seal lines, the auditor opens them
+	RoleInstall Role = "install" // Ed25519: signs the public keys that taps believe
+	RoleTap     Role = "tap"     // Ed25519: signs this tap's batches
+	RoleSite    Role = "site"    // PRF: stream names and line marks; opens nothing
+	RoleLedger  Role = "ledger"  // Ed25519: signs checkpoints
+	RoleWebhook Role = "webhook" // 32 bytes: MAC of webhooks
+)
+
+// Roles are all roles in the order in which Ensure makes them.
+var roles = []Role{RoleInstall, RoleLine, RoleTap, RoleSite, RoleLedger, RoleWebhook}
+
+// ErrNoKeyset is wrapped by errors about a role that this folder has no keyset of.
+var ErrNoKeyset = errors.New("no such keyset")
+
+// Store is a folder of keysets, each wrapped by the KEK. It is safe for use by
+// several goroutines; several processes may share the folder.
+type Store struct {
+	dir string
+	kek tink.AEAD
+
+	mu      sync.Mutex
+	handles map[Role]*keyset.Handle // guarded by mu
+}
+
+// Open opens the folder, creates it if it is missing, and unwraps every
+// keyset in it, so that a KEK that does not fit is told at once.
+func Open(dir string, kek tink.AEAD) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("failed to create the folder of keysets: %w", err)
+	}
+	s := &Store{dir: dir, kek: kek, handles: map[Role]*keyset.Handle{}}
+	for _, r := range roles {
+		if _, err := s.handle(r); err != nil && !errors.Is(err, ErrNoKeyset) {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Ensure makes every keyset that is missing, the signed public half of the
+// line key and the enrolment of the tap "local". What exists is left alone.
+func (s *Store) Ensure(ctx context.Context) error {
+	for _, r := range roles {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.ensure(r); err != nil {
+			return err
+		}
+	}
+	if err := s.publish(); err != nil {
+		return err
+	}
+	tap, err := s.TapSigner()
+	if err != nil {
+		return err
+	}
+	if _, err := s.TapPublic(LocalTap); errors.Is(err, fs.ErrNotExist) {
+		return s.EnrolTap(LocalTap, tap.Public())
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Store) ensure(r Role) error {
+	_, err := s.handle(r)
+	if !errors.Is(err, ErrNoKeyset) {
+		return err
+	}
+	h, err := generate(r)
+	if err != nil {
+		return fmt.Errorf("failed to make keyset %s: %w", r, err)
+	}
+	var b bytes.Buffer
+	if err := h.WriteWithAssociatedData(keyset.NewJSONWriter(&b), s.kek, associated(r)); err != nil {
+		return fmt.Errorf("failed to wrap keyset %s: %w", r, err)
+	}
+	if err := writeNew(s.path(r), b.Bytes(), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("failed to write keyset %s: %w", r, err)
+	}
+	_, err = s.handle(r) // the file's keyset: another process may have been first
+	return err
+}
+
+// generate makes a keyset of one fresh key, by the role's parameters.
+func generate(r Role) (*keyset.Handle, error) {
+	p, err := parameters(r)
+	if err != nil {
+		return nil, err
+	}
+	return fresh(p)
+}
+
+func fresh(p key.Parameters) (*keyset.Handle, error) {
+	m := keyset.NewManager()
+	id, err := m.AddNewKeyFromParameters(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.SetPrimary(id); err != nil {
+		return nil, err
+	}
+	return m.Handle()
+}
+
+func associated(r Role) []byte { return []byte("tallystick keyset " + string(r)) }
+
+func (s *Store) path(r Role) string { return filepath.Join(s.dir, string(r)+".keyset") }
+
+// handle returns the keyset of a role, read once.
+func (s *Store) handle(r Role) (*keyset.Handle, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.handles[r]; h != nil {
+		return h, nil
+	}
+	b, err := readPrivate(s.path(r))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNoKeyset, r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to read keyset %s: %w", r, err)
+	}
+	h, err := keyset.ReadWithAssociatedData(keyset.NewJSONReader(bytes.NewReader(b)), s.kek, associated(r))
+	if err != nil {
+		return nil, &text.Hint{
+			Err:  fmt.Errorf("failed to unwrap keyset %s: the key file does not fit this data folder, or %s was changed", r, s.path(r)),
+			Hint: "put back the key file that was made with this data folder, from its back-up",
+		}
+	}
+	s.handles[r] = h
+	return h, nil
+}
+
+// LineDecrypt returns the primitive that opens what taps sealed.
+func (s *Store) LineDecrypt() (tink.HybridDecrypt, error) {
+	h, err := s.handle(RoleLine)
+	if err != nil {
+		return nil, err
+	}
+	return hybrid.NewHybridDecrypt(h)
+}
+
+// SitePRF returns the site fingerprint key.
+func (s *Store) SitePRF() (*PRF, error) {
+	h, err := s.handle(RoleSite)
+	if err != nil {
+		return nil, err
+	}
+	return prfOf(h)
+}
+
+// WebhookSecret returns the 32 bytes that webhooks are signed with.
+func (s *Store) WebhookSecret() ([]byte, error) {
+	h, err := s.handle(RoleWebhook)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := secretOf(h)
+	return b, err
+}
+
+// TapSigner returns the signer of this tap's batches.
+func (s *Store) TapSigner() (*Signer, error) { return s.signer(RoleTap) }
+
+// LedgerSigner returns the signer of checkpoints. Its signatures are raw
+// Ed25519, as signed notes have them.
+func (s *Store) LedgerSigner() (*Signer, error) { return s.signer(RoleLedger) }
+
+// secretOf returns the bytes of the primary HMAC key of h and its id.
+func secretOf(h *keyset.Handle) ([]byte, uint32, error) {
+	e, err := h.Primary()
+	if err != nil {
+		return nil, 0, err
+	}
+	k, ok := e.Key().(*hmacprf.Key)
+	if !ok {
+		return nil, 0, errors.New("the keyset's primary key is not an HMAC key")
+	}
+	return k.KeyBytes().Data(insecuresecretdataaccess.Token{}), e.KeyID(), nil
+}
+
+// Info describes one key of the folder; it holds no key material.
+type Info struct {
+	Role    Role
+	KeyID   string
+	Created time.Time // of the keyset's file, UTC
+	Status  string    // primary, enabled or disabled
+}
+
+// List describes the keys of the folder, by role.
+func (s *Store) List() ([]Info, error) {
+	var out []Info
+	for _, r := range roles {
+		h, err := s.handle(r)
+		if errors.Is(err, ErrNoKeyset) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		f, err := os.Stat(s.path(r))
+		if err != nil {
+			return nil, err
+		}
+		for i := range h.Len() {
+			e, err := h.Entry(i)
+			if err != nil {
+				return nil, err
+			}
+			in := Info{Role: r, KeyID: keyID(e.KeyID()), Created: f.ModTime().UTC(), Status: "disabled"}
+			switch {
+			case e.IsPrimary():
+				in.Status = "primary"
+			case e.KeyStatus() == keyset.Enabled:
+				in.Status = "enabled"
+			}
+			out = append(out, in)
+		}
+	}
+	return out, nil
+}
+
+// signed is a public key that the installation key vouches for: the content of
+// line.pub and taps/ID.pub.
+type signed struct {
+	Name      string          `json:"name"` // line, or tap:ID
+	KeyID     string          `json:"key_id"`
+	Key       json.RawMessage `json:"key"`
+	Signature []byte          `json:"signature"`
+}
+
+func (s signed) message() []byte {
+	b := append([]byte("tallystick public key v1\x00"), s.Name...)
+	b = append(append(b, 0), s.KeyID...)
+	return append(append(b, 0), s.Key...)
+}
+
+func (s signed) verify(install ed25519.PublicKey, name string) error {
+	if s.Name != name || !ed25519.Verify(install, s.message(), s.Signature) {
+		return fmt.Errorf("the public key of %s is not signed by this installation's key", name)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package keys
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tink-crypto/tink-go/v2/hybrid"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// LocalTap is the id of the tap that runs beside the auditor in one process.
+const LocalTap = "local"
+
+const (
+	installFile = "install.pub"
+	lineFile    = "line.pub"
+	tapFolder   = "taps"
+)
+
+// publish writes install.pub and line.pub unless they are there.
+func (s *Store) publish() error {
+	install, err := s.signer(RoleInstall)
+	if err != nil {
+		return err
+	}
+	pub := base64.StdEncoding.EncodeToString(install.Public()) + "\n"
+	if err := writeNew(filepath.Join(s.dir, installFile), []byte(pub), 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("failed to write the installation's public key: %w", err)
+	}
+	if _, _, err := LinePublic(s.dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	h, err := s.handle(RoleLine)
+	if err != nil {
+		return err
+	}
+	half, err := h.Public()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := half.WriteWithNoSecrets(keyset.NewJSONWriter(&b)); err != nil {
+		return err
+	}
+	e, err := half.Primary()
+	if err != nil {
+		return err
+	}
+	return sign(install, filepath.Join(s.dir, lineFile), signed{Name: "line", KeyID: keyID(e.KeyID()), Key: b.Bytes()})
+}
+
+// sign writes k, signed by the installation key.
+func sign(install *Signer, path string, k signed) error {
+	var err error
+	var b bytes.Buffer
+	if err = json.Compact(&b, k.Key); err != nil { // as it will be read back
+		return err
+	}
+	k.Key = b.Bytes()
+	if k.Signature, err = install.Sign(k.message()); err != nil {
+		return err
+	}
+	out, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := replace(path, append(out, '\n'), 0o644); err != nil {
+		return fmt.Errorf("failed to write the public key of %s: %w", k.Name, err)
+	}
+	return nil
+}
+
+func readSigned(dir, path, name string) (signed, error) {
+	install, err := InstallPublic(dir)
+	if err != nil {
+		return signed{}, err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return signed{}, err
+	}
+	var k signed
+	if err := json.Unmarshal(b, &k); err != nil {
+		return signed{}, fmt.Errorf("failed to read %s: %w", path, err)
+	}
+	if err := k.verify(install, name); err != nil {
+		return signed{}, &text.Hint{Err: err, Hint: "copy " + filepath.Base(path) + " and " + installFile + " again from the auditor's folder of keysets"}
+	}
+	return k, nil
+}
+
+// InstallPublic reads the installation's public key, which a tap trusts.
+func InstallPublic(dir string) (ed25519.PublicKey, error) {
+	b, err := os.ReadFile(filepath.Join(dir, installFile))
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the installation's public key: %w", err)
+	}
+	k, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(k) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("failed to read the installation's public key: %s is malformed", installFile)
+	}
+	return k, nil
+}
+
+// LinePublic reads the public line key in dir, with its key id, and refuses it
+// unless the installation key in dir signed it. A tap needs nothing else to
+// seal.
+func LinePublic(dir string) (tink.HybridEncrypt, string, error) {
+	k, err := readSigned(dir, filepath.Join(dir, lineFile), "line")
+	if err != nil {
+		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
+	}
+	h, err := keyset.ReadWithNoSecrets(keyset.NewJSONReader(bytes.NewReader(k.Key)))
+	if err != nil {
+		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
+	}
+	enc, err := hybrid.NewHybridEncrypt(h)
+	if err != nil {
+		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
+	}
+	return enc, k.KeyID, nil
+}
+
+// LineEncrypt returns the primitive that seals lines, and its key id: see LinePublic.
+func (s *Store) LineEncrypt() (tink.HybridEncrypt, string, error) { return LinePublic(s.dir) }
+
+// EnrolTap makes the auditor accept batches that id signed with pub.
+func (s *Store) EnrolTap(id string, pub ed25519.PublicKey) error {
+	path, err := s.tapPath(id)
+	if err != nil {
+		return err
+	}
+	if len(pub) != ed25519.PublicKeySize {
+		return fmt.Errorf("failed to enrol tap %s: its public key has %d bytes instead of %d", id, len(pub), ed25519.PublicKeySize)
+	}
+	install, err := s.signer(RoleInstall)
+	if err != nil {
+		return fmt.Errorf("failed to enrol tap %s: %w", id, err)
+	}
+	b, err := json.Marshal([]byte(pub))
+	if err != nil {
+		return err
+	}
+	return sign(install, path, signed{Name: "tap:" + id, Key: b})
+}
+
+// TapPublic returns the key that an enrolled tap signs with. The error is
+// fs.ErrNotExist if no such tap is enrolled. It reads the file each time, so
+// that enrolling and removing a tap need no restart.
+func (s *Store) TapPublic(id string) (ed25519.PublicKey, error) {
+	path, err := s.tapPath(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	k, err := readSigned(s.dir, path, "tap:"+id)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the enrolment of a tap: %w", err)
+	}
+	var pub []byte
+	if err := json.Unmarshal(k.Key, &pub); err != nil || len(pub) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("failed to read the enrolment of tap %s: it is malformed", id)
+	}
+	return pub, nil
+}
+
+// tapPath refuses ids that could name another file.
+func (s *Store) tapPath(id string) (string, error) {
+	if id == "" || len(id) > 64 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "", fmt.Errorf("the id of a tap is not 1 to 64 lower-case letters, digits and dashes")
+	}
+	return filepath.Join(s.dir, tapFolder, id+".pub"), nil
+}
