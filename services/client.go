@@ -1,0 +1,45 @@
+package services
+
+import "context"
+
+// Ingest implements Operations.
+func (c *Client) Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error) {
+	return ask[IngestRequest, IngestSummary](ctx, c, "/v1/ingest", r, progress)
+}
+
+// Query implements Operations.
+func (c *Client) Query(ctx context.Context, r QueryRequest) (*QueryResult, error) {
+	return ask[QueryRequest, QueryResult](ctx, c, "/v1/query", r, nil)
+}
+
+// Render implements Operations.
+func (c *Client) Render(ctx context.Context, r RenderRequest) (*Rendered, error) {
+	return ask[RenderRequest, Rendered](ctx, c, "/v1/render", r, nil)
+}
+
+// Verify implements Operations.
+func (c *Client) Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error) {
+	return ask[VerifyRequest, VerifyResult](ctx, c, "/v1/verify", r, progress)
+}
+
+// Checkpoint implements Operations.
+func (c *Client) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
+	return ask[struct{}, CheckpointResult](ctx, c, "/v1/checkpoint", struct{}{}, nil)
+}
+
+// AddUser implements Operations.
+func (c *Client) AddUser(ctx context.Context, r UserRequest) error {
+	_, err := ask[UserRequest, struct{}](ctx, c, "/v1/user/add", r, nil)
+	return err
+}
+
+// ResetPassword implements Operations.
+func (c *Client) ResetPassword(ctx context.Context, r UserRequest) error {
+	_, err := ask[UserRequest, struct{}](ctx, c, "/v1/user/reset", r, nil)
+	return err
+}
+
+// ImportRequests implements Operations.
+func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error) {
+	return ask[ImportRequest, ImportResult](ctx, c, "/v1/import-requests", r, nil)
+}

@@ -1,0 +1,198 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// The local interface is HTTP over a socket in the data folder that only its
+// owner can open. A call answers with JSON lines: progress, then one result or
+// one error.
+type frame struct {
+	Progress *Progress       `json:"progress,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Hint     string          `json:"hint,omitempty"`
+}
+
+type actorKey struct{}
+
+// withActor says who does the acts under ctx, for the trail.
+func withActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+func actorOf(ctx context.Context) string {
+	if a, ok := ctx.Value(actorKey{}).(string); ok {
+		return a
+	}
+	return osActor(os.Getuid())
+}
+
+// osActor names an OS user as the trail does.
+func osActor(uid int) string {
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return "os:" + u.Username
+	}
+	return "os:" + id
+}
+
+// listenLocal opens the socket, removing one that a dead process left. The
+// folder's lock is held, so no living process has it.
+func listenLocal(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("failed to make the socket's folder: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("failed to remove an old socket: %w", err)
+	}
+	old := unix.Umask(0o177)
+	ln, err := net.Listen("unix", path)
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("failed to open the local socket: %w", err)
+	}
+	return ln, nil
+}
+
+// localServer answers the local interface with ops.
+func localServer(ops Operations) *http.Server {
+	mux := http.NewServeMux()
+	handle(mux, "/v1/ingest", ops.Ingest)
+	handle(mux, "/v1/verify", ops.Verify)
+	handle(mux, "/v1/query", plainCall(ops.Query))
+	handle(mux, "/v1/render", plainCall(ops.Render))
+	handle(mux, "/v1/import-requests", plainCall(ops.ImportRequests))
+	handle(mux, "/v1/user/add", noResult(ops.AddUser))
+	handle(mux, "/v1/user/reset", noResult(ops.ResetPassword))
+	handle(mux, "/v1/checkpoint", func(ctx context.Context, _ struct{}, _ func(Progress)) (*CheckpointResult, error) {
+		return ops.Checkpoint(ctx)
+	})
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}
+}
+
+// peerContext puts the OS user at the other end of the socket into the context.
+func peerContext(ctx context.Context, c net.Conn) context.Context {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return ctx
+	}
+	uid := -1
+	_ = raw.Control(func(fd uintptr) { uid = peerUID(int(fd)) })
+	if uid < 0 {
+		return ctx
+	}
+	return withActor(ctx, osActor(uid))
+}
+
+type call[Req, Res any] func(ctx context.Context, r Req, progress func(Progress)) (Res, error)
+
+func plainCall[Req, Res any](f func(context.Context, Req) (Res, error)) call[Req, Res] {
+	return func(ctx context.Context, r Req, _ func(Progress)) (Res, error) { return f(ctx, r) }
+}
+
+func noResult[Req any](f func(context.Context, Req) error) call[Req, struct{}] {
+	return func(ctx context.Context, r Req, _ func(Progress)) (struct{}, error) { return struct{}{}, f(ctx, r) }
+}
+
+func handle[Req, Res any](mux *http.ServeMux, path string, f call[Req, Res]) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		enc := json.NewEncoder(w)
+		send := func(fr frame) {
+			_ = enc.Encode(fr)
+			_ = http.NewResponseController(w).Flush()
+		}
+		var req Req
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&req); err != nil {
+			send(frame{Error: "the request could not be read"})
+			return
+		}
+		res, err := f(r.Context(), req, func(p Progress) { send(frame{Progress: &p}) })
+		if err != nil {
+			send(frame{Error: err.Error(), Hint: text.HintOf(err)})
+			return
+		}
+		b, err := json.Marshal(res)
+		if err != nil {
+			send(frame{Error: err.Error()})
+			return
+		}
+		send(frame{Result: b})
+	})
+}
+
+// Client asks a running instance. It implements Operations.
+type Client struct{ http *http.Client }
+
+var _ Operations = (*Client)(nil)
+
+// dialLocal returns a client if an instance listens at path, else nil.
+func dialLocal(path string) *Client {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return nil
+	}
+	_ = c.Close()
+	var d net.Dialer
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+	}}}
+}
+
+func ask[Req, Res any](ctx context.Context, c *Client, path string, r Req, progress func(Progress)) (*Res, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("failed to ask the running instance: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	dec := json.NewDecoder(resp.Body)
+	for {
+		var fr frame
+		if err := dec.Decode(&fr); err != nil {
+			return nil, &text.Hint{Err: errors.New("the running instance ended before it answered"), Hint: "see its log, then try again"}
+		}
+		switch {
+		case fr.Error != "" && fr.Hint != "":
+			return nil, &text.Hint{Err: errors.New(fr.Error), Hint: fr.Hint}
+		case fr.Error != "":
+			return nil, errors.New(fr.Error)
+		case fr.Progress != nil:
+			if progress != nil {
+				progress(*fr.Progress)
+			}
+		default:
+			var res Res
+			if err := json.Unmarshal(fr.Result, &res); err != nil {
+				return nil, fmt.Errorf("failed to read the running instance's answer: %w", err)
+			}
+			return &res, nil
+		}
+	}
+}

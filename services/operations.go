@@ -1,0 +1,115 @@
+package services
+
+import (
+	"context"
+	"time"
+)
+
+// Operations are the acts of the command line on one installation. App does
+// them in its own process, a client asks a running instance through its socket:
+// the same act either way. Each act is in the trail, under the OS user, before
+// it happens.
+type Operations interface {
+	Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error)
+	Query(ctx context.Context, r QueryRequest) (*QueryResult, error)
+	Render(ctx context.Context, r RenderRequest) (*Rendered, error)
+	Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error)
+	Checkpoint(ctx context.Context) (*CheckpointResult, error)
+	AddUser(ctx context.Context, r UserRequest) error
+	ResetPassword(ctx context.Context, r UserRequest) error
+	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
+}
+
+// Progress of a long act.
+type Progress struct {
+	Done  uint64 `json:"done"`  // bytes, or chunks when verifying
+	Total uint64 `json:"total"` // 0 if not known
+	Lines uint64 `json:"lines,omitempty"`
+}
+
+// IngestRequest names files to put through the whole pipeline once.
+type IngestRequest struct {
+	Files  []string `json:"files"`            // absolute paths
+	Format string   `json:"format"`           // name of a format
+	Source string   `json:"source,omitempty"` // a configured source whose settings apply; default by file or ingest
+	Stream string   `json:"stream,omitempty"` // continue a stream under this name
+	New    bool     `json:"new,omitempty"`    // a new stream although the first line is known elsewhere
+}
+
+// IngestSummary is what became of the files. Lines of files that were known
+// already count as duplicates, not as entries.
+type IngestSummary struct {
+	Lines      uint64  `json:"lines"`
+	Entries    uint64  `json:"entries"`
+	Rejections uint64  `json:"rejections"`
+	Duplicates uint64  `json:"duplicates"`
+	Findings   uint64  `json:"findings"`
+	Seconds    float64 `json:"seconds"`
+}
+
+// QueryRequest is one read-only statement.
+type QueryRequest struct {
+	SQL   string `json:"sql"`
+	Limit int    `json:"limit,omitempty"` // rows; default 10,000
+}
+
+// QueryResult holds rows as text, as the command line prints them.
+type QueryResult struct {
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+}
+
+// RenderRequest asks for one report.
+type RenderRequest struct {
+	Kind   string    `json:"kind"`
+	From   time.Time `json:"from"`
+	Until  time.Time `json:"until"` // exclusive
+	Lang   string    `json:"lang,omitempty"`
+	Format string    `json:"format"`
+}
+
+// Rendered is one report file.
+type Rendered struct {
+	Name string `json:"name"`
+	Data []byte `json:"data"`
+}
+
+// VerifyRequest asks for the record to be recomputed.
+type VerifyRequest struct {
+	// Checkpoint is an older signed checkpoint that the log must extend.
+	Checkpoint []byte `json:"checkpoint,omitempty"`
+}
+
+// VerifyResult says whether the store equals what the ledger committed to.
+type VerifyResult struct {
+	OK          bool     `json:"ok"`
+	Chunks      uint64   `json:"chunks"`
+	Rows        uint64   `json:"rows"`
+	Size        uint64   `json:"size"` // of the checkpoint
+	Root        string   `json:"root"` // base64
+	Faults      []string `json:"faults,omitempty"`
+	Unwitnessed bool     `json:"unwitnessed"`
+}
+
+// CheckpointResult is the newest signed checkpoint.
+type CheckpointResult struct {
+	Note string `json:"note"`
+}
+
+// UserRequest names an account. Password comes by prompt or standard input.
+type UserRequest struct {
+	Name     string   `json:"name"`
+	Password string   `json:"password"`
+	Roles    []string `json:"roles,omitempty"`
+}
+
+// ImportRequest carries a CSV file of privacy requests.
+type ImportRequest struct {
+	Name string `json:"name"` // of the file, for errors
+	Data []byte `json:"data"`
+}
+
+// ImportResult counts the imported requests.
+type ImportResult struct {
+	Requests int `json:"requests"`
+}
