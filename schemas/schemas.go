@@ -10,3 +10,8 @@ import "embed"
 //
 //go:embed registers/*.sql
 var Registers embed.FS
+
+// Mapping holds taxonomies: the fideslang keys.
+//
+//go:embed mapping/*.yaml
+var Mapping embed.FS
