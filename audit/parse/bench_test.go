@@ -1,0 +1,46 @@
+package parse_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+
+	"github.com/tallystick/tallystick/audit/parse"
+	"github.com/tallystick/tallystick/audit/source"
+)
+
+// BenchmarkParse reports the time per line for batches of the golden samples.
+func BenchmarkParse(b *testing.B) {
+	for _, tc := range []struct{ name, format, file string }{
+		{"nginx", "nginx:combined", "testdata/nginx/combined.log"},
+		{"envoy", "envoy:json", "testdata/envoy/handmade.log"},
+		{"kafka", "kafka:authorizer", "testdata/kafka/4.3.1.log"},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			data, err := os.ReadFile(tc.file)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, err := parse.New(map[string]source.Config{"s": {Format: tc.format}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			batch := batch(bytes.Repeat(data, 20))
+			if err := s.Process(context.Background(), batch); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			lines := 0
+			for b.Loop() {
+				batch.Rejections = batch.Rejections[:0]
+				if err := s.Process(context.Background(), batch); err != nil {
+					b.Fatal(err)
+				}
+				lines += len(batch.Lines)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(lines), "ns/line")
+		})
+	}
+}

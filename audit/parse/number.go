@@ -1,0 +1,66 @@
+package parse
+
+import "time"
+
+// parseUint reads a decimal number of at most 19 digits.
+func parseUint(s string) (uint64, bool) {
+	if len(s) == 0 || len(s) > 19 {
+		return 0, false
+	}
+	var n uint64
+	for i := 0; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, true
+}
+
+// parseSeconds reads seconds with up to nine decimals.
+func parseSeconds(s string) (time.Duration, bool) {
+	whole, i := uint64(0), 0
+	for ; i < len(s) && s[i]-'0' <= 9; i++ {
+		if i > 9 {
+			return 0, false
+		}
+		whole = whole*10 + uint64(s[i]-'0')
+	}
+	if i == 0 {
+		return 0, false
+	}
+	d := time.Duration(whole) * time.Second
+	if i == len(s) {
+		return d, true
+	}
+	if s[i] != '.' || i+1 == len(s) {
+		return 0, false
+	}
+	unit := time.Second
+	for i++; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		unit /= 10
+		d += time.Duration(c) * unit
+	}
+	return d, true
+}
+
+// digits reads a fixed number of digits at s[at:], -1 if they are none.
+func digits(s string, at, n int) int {
+	if at+n > len(s) {
+		return -1
+	}
+	v := 0
+	for i := at; i < at+n; i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return -1
+		}
+		v = v*10 + int(c)
+	}
+	return v
+}

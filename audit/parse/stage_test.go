@@ -1,0 +1,189 @@
+package parse_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/parse"
+	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/plain"
+	"github.com/tallystick/tallystick/masking/plainaccess"
+)
+
+func TestFormatErrors(t *testing.T) {
+	for _, tc := range []struct{ name, format, want, hint string }{
+		{"unknown", "apache:combined", `unknown format "apache:combined"`, "use one of nginx:combined"},
+		{"unknown nginx name", "nginx:nosuch", `unknown format "nginx:nosuch"`, "log_format string"},
+		{"no time", "nginx:$remote_addr $status", "log_format: it has no time", "$time_iso8601"},
+		{"escape none", "nginx:escape=none $remote_addr $time_local", "log_format with escape=none: its lines can be forged by any client", "escape=json"},
+		{"adjacent", "nginx:$time_local $host$request", "log_format: $host is followed at once by another variable: put a character between them", ""},
+		{"open quote", "nginx:log_format x '$time_local", "log_format: a quoted string is missing its end", ""},
+		{"open brace", "nginx:$time_local ${host", "log_format: ${ without }", ""},
+		{"bare dollar", "nginx:$time_local $ x", "log_format: a dollar sign without a variable", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := parse.ByName(tc.format)
+			if err == nil || err.Error() != tc.want || !strings.Contains(text.HintOf(err), tc.hint) {
+				t.Errorf("got %v, hint %q", err, text.HintOf(err))
+			}
+		})
+	}
+	if _, err := parse.New(map[string]source.Config{"s": {Format: "x"}}); err == nil {
+		t.Error("a source with an unknown format was taken")
+	}
+}
+
+func TestByNameKnowsItsNames(t *testing.T) {
+	for _, n := range parse.Names() {
+		if _, err := parse.ByName(n); err != nil {
+			t.Errorf("%s: %v", n, err)
+		}
+	}
+}
+
+func TestRejections(t *testing.T) {
+	const line = `127.0.0.1 - - [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" 200 3 "-" "x"`
+	for _, tc := range []struct {
+		name, format string
+		line         audit.Line
+		want         audit.Rejection
+	}{
+		{"cut", "nginx:combined", audit.Line{Text: plain.New(line[:20]), Length: 99}, audit.Rejection{Reason: audit.ReasonTooLong, Expected: "a line within the limit of the tap", Length: 99}},
+		{"nul", "nginx:combined", audit.Line{Text: plain.New("a\x00b"), Length: 3}, audit.Rejection{Reason: audit.ReasonNUL, Column: 2, Expected: "a line without NUL bytes", Length: 3}},
+		{"latin-1", "nginx:combined", audit.Line{Text: plain.New("ab\xfc"), Length: 3}, audit.Rejection{Reason: audit.ReasonEncoding, Column: 3, Expected: "UTF-8", Length: 3}},
+		{"carriage return only", "envoy:json", audit.Line{Text: plain.New("\r"), Length: 1}, audit.Rejection{Reason: audit.ReasonEmpty, Expected: "a line with content", Length: 1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, err := parse.ByName(tc.format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &audit.Batch{Lines: []audit.Line{tc.line}, Events: make([]audit.Event, 1), Received: received}
+			p.Parse(b, 0)
+			tc.want.Format, tc.want.Received = tc.format, received
+			if d := cmp.Diff([]audit.Rejection{tc.want}, b.Rejections); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestUnknownSource(t *testing.T) {
+	s, err := parse.New(map[string]source.Config{"other": {Format: "envoy:json"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batch([]byte("a\nb"))
+	if err := s.Process(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Rejections) != 2 || b.Rejections[1].Reason != audit.ReasonNoFormat || b.Rejections[1].Line != 1 {
+		t.Fatalf("%+v", b.Rejections)
+	}
+}
+
+func TestTimezone(t *testing.T) {
+	s, err := parse.New(map[string]source.Config{"s": {Format: "kafka:authorizer", Timezone: "Europe/Berlin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batch([]byte("[2026-07-01 12:00:00,500] INFO Principal = User:a is Denied operation = READ from host = 10.0.0.1 on resource = Topic:LITERAL:x for request = Fetch with resourceRefCount = 1 based on rule DefaultDeny (kafka.authorizer.logger)"))
+	if err := s.Process(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Events[0].Time.Format("15:04:05.000"); got != "10:00:00.500" || b.Events[0].TimeQuality != audit.TimeAssumed {
+		t.Fatalf("%s, %s", got, b.Events[0].TimeQuality)
+	}
+}
+
+func TestCarries(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		c    source.Config
+		line string
+		want audit.Carries
+	}{
+		{"combined has no purpose", source.Config{Format: "nginx:combined", Purpose: "header:X-Purpose"},
+			`127.0.0.1 - - [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" 200 3 "-" "x"`, audit.Carries{Principal: true, Target: true, Outcome: true}},
+		{"own format with purpose and TLS", source.Config{Format: `nginx:[$time_local] "$request" $ssl_protocol "$http_x_purpose" "$jwt_claim_sub"`, Purpose: "header:X-Purpose", Principal: []string{"field:jwt_claim_sub"}},
+			`[21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" - "-" "-"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true}},
+		{"envoy keys with null", source.Config{Format: "envoy:json", Purpose: "header:X-Purpose", Principal: []string{"field:jwt_sub"}},
+			`{"start_time":"2026-11-21T09:14:15Z","x-purpose":null,"jwt_sub":null,"downstream_tls_version":"-","response_code":200}`, audit.Carries{TLS: true, Purpose: true, Principal: true, Outcome: true}},
+		{"envoy nested principal", source.Config{Format: "envoy:json", Principal: []string{"field:jwt.sub"}},
+			`{"start_time":"2026-11-21T09:14:15Z","jwt":{"sub":"a"}}`, audit.Carries{Principal: true}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, err := parse.New(map[string]source.Config{"s": tc.c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := batch([]byte(tc.line))
+			if err := s.Process(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			if len(b.Rejections) > 0 {
+				t.Fatalf("rejected: %+v", b.Rejections)
+			}
+			if d := cmp.Diff(tc.want, b.Events[0].Carries); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestRealip(t *testing.T) {
+	b := process(t, `nginx:$remote_addr $realip_remote_addr [$time_local] "$request"`, []byte(`203.0.113.9 10.0.0.2 [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1"`))
+	e := b.Events[0]
+	if e.PeerAddr.Reveal(plainaccess.Token{}) != "10.0.0.2" || len(e.Forwarded) != 1 || e.Forwarded[0].Reveal(plainaccess.Token{}) != "203.0.113.9" {
+		t.Fatalf("%v", clear(&e))
+	}
+}
+
+func TestRecognise(t *testing.T) {
+	for _, tc := range []struct{ name, file, want string }{
+		{"combined", "testdata/nginx/combined.log", "nginx:combined"},
+		{"main", "testdata/nginx/main.log", "nginx:main"},
+		{"envoy", "testdata/envoy/handmade.log", "envoy:json"},
+		{"kafka", "testdata/kafka/4.3.1.log", "kafka:authorizer"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			data, err := os.ReadFile(tc.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sample [][]byte
+			for _, l := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+				sample = append(sample, []byte(l))
+			}
+			g := parse.Recognise(sample)
+			if len(g) == 0 || g[0].Format != tc.want || g[0].Share != 1 || g[0].Why == "" {
+				t.Fatalf("%+v", g)
+			}
+		})
+	}
+	if g := parse.Recognise([][]byte{[]byte("hello"), []byte("")}); len(g) != 0 {
+		t.Fatalf("%+v", g)
+	}
+}
+
+// TestRejectionHoldsNoValue cuts and corrupts good lines and looks for their
+// values in what the rejections say.
+func TestRejectionHoldsNoValue(t *testing.T) {
+	const line = `198.51.100.77 - canary.user [21/Nov/2026:08:59:39 +0000] "GET /canary?e=canary@example.com HTTP/1.1" 200 3 "http://canary" "canary-agent"`
+	for cut := range len(line) {
+		b := process(t, "nginx:combined", []byte(line[:cut]))
+		for _, r := range b.Rejections {
+			if strings.Contains(r.Expected, "canary") || strings.Contains(r.Expected, "198.51") {
+				t.Fatalf("cut at %d: %+v", cut, r)
+			}
+		}
+		if cut > 0 && len(b.Rejections) != 1 {
+			t.Fatalf("cut at %d: taken for a whole line", cut)
+		}
+	}
+}
