@@ -95,12 +95,14 @@ func (s *Store) Ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.TapPublic(LocalTap); errors.Is(err, fs.ErrNotExist) {
-		return s.EnrolTap(LocalTap, tap.Public())
-	} else if err != nil {
+	have, err := s.TapPublic(LocalTap)
+	if err != nil && !errors.Is(err, ErrNotEnrolled) {
 		return err
 	}
-	return nil
+	if tap.Public().Equal(have) {
+		return nil
+	}
+	return s.EnrolTap(LocalTap, tap.Public())
 }
 
 func (s *Store) ensure(r Role) error {
@@ -279,7 +281,7 @@ func (s signed) message() []byte {
 
 func (s signed) verify(install ed25519.PublicKey, name string) error {
 	if s.Name != name || !ed25519.Verify(install, s.message(), s.Signature) {
-		return fmt.Errorf("the public key of %s is not signed by this installation's key", name)
+		return fmt.Errorf("the public key of %s: %w", name, errUnsigned)
 	}
 	return nil
 }

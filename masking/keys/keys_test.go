@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -201,8 +200,8 @@ func TestEnrolTap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.TapPublic("edge-1"); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("got %v, want not exist", err)
+	if _, err := s.TapPublic("edge-1"); !errors.Is(err, keys.ErrNotEnrolled) {
+		t.Fatalf("got %v, want not enrolled", err)
 	}
 	if err := s.EnrolTap("edge-1", pub); err != nil {
 		t.Fatal(err)
@@ -217,7 +216,7 @@ func TestEnrolTap(t *testing.T) {
 		if err := s.EnrolTap(id, pub); err == nil {
 			t.Errorf("id %q was enrolled", id)
 		}
-		if _, err := s.TapPublic(id); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.TapPublic(id); !errors.Is(err, keys.ErrNotEnrolled) {
 			t.Errorf("id %q: %v", id, err)
 		}
 	}
@@ -225,7 +224,7 @@ func TestEnrolTap(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "taps", "edge-1.pub"), filepath.Join(dir, "taps", "edge-2.pub")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.TapPublic("edge-2"); err == nil {
+	if _, err := s.TapPublic("edge-2"); !errors.Is(err, keys.ErrNotEnrolled) {
 		t.Error("a renamed enrolment was accepted")
 	}
 }

@@ -22,6 +22,12 @@ import (
 // LocalTap is the id of the tap that runs beside the auditor in one process.
 const LocalTap = "local"
 
+// ErrNotEnrolled is wrapped when no tap is enrolled under an id, or its
+// enrolment is not signed by the installation.
+var ErrNotEnrolled = errors.New("the tap is not enrolled")
+
+var errUnsigned = errors.New("not signed by this installation's key")
+
 const (
 	installFile = "install.pub"
 	lineFile    = "line.pub"
@@ -95,7 +101,7 @@ func readSigned(dir, path, name string) (signed, error) {
 	}
 	var k signed
 	if err := json.Unmarshal(b, &k); err != nil {
-		return signed{}, fmt.Errorf("failed to read %s: %w", path, err)
+		return signed{}, fmt.Errorf("%w: %s is malformed", errUnsigned, filepath.Base(path))
 	}
 	if err := k.verify(install, name); err != nil {
 		return signed{}, &text.Hint{Err: err, Hint: "copy " + filepath.Base(path) + " and " + installFile + " again from the auditor's folder of keysets"}
@@ -158,21 +164,27 @@ func (s *Store) EnrolTap(id string, pub ed25519.PublicKey) error {
 	return sign(install, path, signed{Name: "tap:" + id, Key: b})
 }
 
-// TapPublic returns the key that an enrolled tap signs with. The error is
-// fs.ErrNotExist if no such tap is enrolled. It reads the file each time, so
-// that enrolling and removing a tap need no restart.
+// TapPublic returns the key that an enrolled tap signs with, or an error that
+// is ErrNotEnrolled. It reads the file each time, so that enrolling and
+// removing a tap need no restart.
 func (s *Store) TapPublic(id string) (ed25519.PublicKey, error) {
 	path, err := s.tapPath(id)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotEnrolled, id)
 	}
 	k, err := readSigned(s.dir, path, "tap:"+id)
+	if errors.Is(err, errUnsigned) {
+		return nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("failed to read the enrolment of a tap: %w", err)
+		return nil, fmt.Errorf("failed to read the enrolment of tap %s: %w", id, err)
 	}
 	var pub []byte
 	if err := json.Unmarshal(k.Key, &pub); err != nil || len(pub) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("failed to read the enrolment of tap %s: it is malformed", id)
+		return nil, fmt.Errorf("%w: the enrolment of %s is malformed", ErrNotEnrolled, id)
 	}
 	return pub, nil
 }
