@@ -45,7 +45,10 @@ type Entry struct {
 	SystemKey    string
 	Dataset      string
 	URLTemplate  string
-	QueryKeys    []string
+	// ResourceDeclared: the data map declares the resource; URLTemplate is
+	// the declared pattern then, else a derived one.
+	ResourceDeclared bool
+	QueryKeys        []string
 
 	Subjects          []string
 	SubjectKinds      []string

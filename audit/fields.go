@@ -74,6 +74,7 @@ var EntryFields = []EntryField{
 	{Name: "system_key", Kind: Word, Doc: "Key of the system in the data map; empty if undeclared.", Str: func(e *Entry) *string { return &e.SystemKey }},
 	{Name: "dataset", Kind: Word, Doc: "Dataset or collection of the data map.", Str: func(e *Entry) *string { return &e.Dataset }},
 	{Name: "url_template", Kind: Word, Doc: "Template of the resource, declared or derived.", Str: func(e *Entry) *string { return &e.URLTemplate }},
+	{Name: "resource_declared", Kind: Bool, Doc: "The data map declares the resource.", Bool: func(e *Entry) *bool { return &e.ResourceDeclared }},
 	{Name: "query_keys", Kind: Words, Doc: "Keys of the query; values are dropped. A key that holds personal data shows as [redacted].", Strs: func(e *Entry) *[]string { return &e.QueryKeys }},
 	{Name: "subjects", Kind: Texts, Doc: "Pseudonyms of the people whose data the access is about.", Strs: func(e *Entry) *[]string { return &e.Subjects }},
 	{Name: "subject_kinds", Kind: Words, Doc: "Kind of each subject: customer_id, email...", Strs: func(e *Entry) *[]string { return &e.SubjectKinds }},
