@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"github.com/transparency-dev/formats/log"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Signer signs checkpoints. It holds the installation's ledger key; only the
+// one writer has it.
+type Signer interface {
+	Public() ed25519.PublicKey
+	// Sign returns the Ed25519 signature over msg.
+	Sign(msg []byte) ([]byte, error)
+}
+
+// Checkpoint is a signed statement of the log's size and root.
+type Checkpoint struct {
+	Origin string
+	Size   uint64
+	Root   []byte
+	// Time is that of the last leaf, the zero time for an empty log. It is not
+	// in Raw: the leaf carries it.
+	Time time.Time
+	Raw  []byte // the signed note, as c2sp.org/tlog-checkpoint has it
+}
+
+// ParseCheckpoint checks the signature of a checkpoint and reads it. Time stays
+// zero.
+func ParseCheckpoint(raw []byte, public ed25519.PublicKey, origin string) (Checkpoint, error) {
+	v, err := verifier(public, origin)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	cp, _, _, err := log.ParseCheckpoint(raw, origin, v)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("failed to verify the checkpoint's signature: %w", err)
+	}
+	if len(cp.Hash) != len(Hash{}) {
+		return Checkpoint{}, fmt.Errorf("failed to read the checkpoint: its root has %d bytes, not 32", len(cp.Hash))
+	}
+	return Checkpoint{Origin: cp.Origin, Size: cp.Size, Root: cp.Hash, Raw: bytes.Clone(raw)}, nil
+}
+
+// VerifierKey is the public key in the form that tile clients take:
+// origin+hash+key.
+func VerifierKey(public ed25519.PublicKey, origin string) (string, error) {
+	k, err := note.NewEd25519VerifierKey(origin, public)
+	if err != nil {
+		return "", fmt.Errorf("failed to make the ledger's verifier key: %w", err)
+	}
+	return k, nil
+}
+
+func verifier(public ed25519.PublicKey, origin string) (note.Verifier, error) {
+	k, err := VerifierKey(public, origin)
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(k)
+	if err != nil {
+		return nil, fmt.Errorf("failed to use the ledger's public key with origin %q: %w", origin, err)
+	}
+	return v, nil
+}
+
+// noteSigner signs notes with a Signer.
+type noteSigner struct {
+	Signer
+	v note.Verifier
+}
+
+var _ note.Signer = noteSigner{}
+
+func (s noteSigner) Name() string    { return s.v.Name() }
+func (s noteSigner) KeyHash() uint32 { return s.v.KeyHash() }

@@ -1,0 +1,354 @@
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	stdslices "slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// memory is a store in memory.
+type memory struct{ chunks []*memoryChunk }
+
+type memoryChunk struct {
+	audit.Chunk
+	entries    []audit.Entry
+	rejections []audit.Rejection
+	findings   []audit.Finding
+}
+
+func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk) error) error {
+	for _, c := range m.chunks {
+		if err := f(&c.Chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) chunk(id string) *memoryChunk {
+	for _, c := range m.chunks {
+		if c.ID == id {
+			return c
+		}
+	}
+	return &memoryChunk{}
+}
+
+func each[T any](rows []T, f func(*T) error) error {
+	for i := range rows {
+		if err := f(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) EachEntry(_ context.Context, id string, _ uint16, f func(*audit.Entry) error) error {
+	return each(m.chunk(id).entries, f)
+}
+
+func (m *memory) EachRejection(_ context.Context, id string, _ uint16, f func(*audit.Rejection) error) error {
+	return each(m.chunk(id).rejections, f)
+}
+
+func (m *memory) EachFinding(_ context.Context, id string, _ uint16, f func(*audit.Finding) error) error {
+	return each(m.chunk(id).findings, f)
+}
+
+// add stores a chunk of n entries, two rejections and two findings, and returns
+// its leaf and marks.
+func (m *memory) add(id string, n int) (ledger.Leaf, map[string][]byte) {
+	c := &memoryChunk{Chunk: audit.Chunk{
+		ID: id, Version: 1, Opened: leafTime, Salt: []byte(id), Entries: uint32(n), Rejections: 2, Findings: 2, Roots: map[string][]byte{},
+	}}
+	tables := map[string]*ledger.Table{}
+	for _, t := range ledger.Tables {
+		tables[t] = ledger.NewTable(c.Salt)
+	}
+	for i := range n {
+		e := *sample()
+		e.Row, e.Offset, e.Chunk = uint32(i), uint64(100*i), id
+		c.entries = append(c.entries, e)
+		tables[ledger.TableEntries].Add(ledger.AppendEntry(nil, &e))
+	}
+	for i := range 2 {
+		r, f := *sampleRejection(), *sampleFinding()
+		r.Origin.Offset, f.ID, f.Chunk = uint64(100*i+50), fmt.Sprintf("AC-01-%d", i), id
+		c.rejections, c.findings = append(c.rejections, r), append(c.findings, f)
+		tables[ledger.TableRejections].Add(ledger.AppendRejection(nil, &r))
+		tables[ledger.TableFindings].Add(ledger.AppendFinding(nil, &f))
+	}
+	marks := map[string][]byte{}
+	for name, t := range tables {
+		c.Roots[name], marks[name] = t.Root(), t.Marks()
+	}
+	m.chunks = append(m.chunks, c)
+	return ledger.ChunkLeaf(&c.Chunk, leafTime), marks
+}
+
+type fixture struct {
+	dir    string
+	store  *memory
+	log    *ledger.Log
+	opts   ledger.Options
+	middle ledger.Checkpoint // after three of six chunks
+}
+
+func newFixture(t *testing.T) *fixture {
+	f := &fixture{dir: t.TempDir(), store: &memory{}}
+	f.log = openLog(t, f.dir)
+	for i := range 6 {
+		f.sequence(t, fmt.Sprintf("c%d", i), 10)
+		if i == 2 {
+			f.middle = f.log.Checkpoint()
+		}
+	}
+	f.opts = ledger.Options{Public: testKey(1).Public(), Origin: origin, Now: func() time.Time { return leafTime.Add(30 * time.Second) }}
+	return f
+}
+
+func (f *fixture) sequence(t *testing.T, id string, n int) {
+	t.Helper()
+	leaf, marks := f.store.add(id, n)
+	must(t, f.log.WriteMarks(id, 1, marks))
+	_, err := f.log.Append(context.Background(), leaf)
+	must(t, err)
+}
+
+func (f *fixture) verify(t *testing.T) *ledger.Result {
+	t.Helper()
+	var last, total uint64
+	res, err := ledger.Verify(context.Background(), f.store, ledger.OpenReader(f.dir), f.opts, func(d, n uint64) { last, total = d, n })
+	must(t, err)
+	if res.OK() && (last != total || last != res.Rows) {
+		t.Errorf("progress ended at %d of %d, rows %d", last, total, res.Rows)
+	}
+	return res
+}
+
+const entryID = "AbCdEfGhIjKlMnOp-0-%d"
+
+func TestVerify(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		tamper func(t *testing.T, f *fixture)
+		want   []ledger.Problem
+	}{
+		{"untouched", func(*testing.T, *fixture) {}, nil},
+		{"a row changed", func(_ *testing.T, f *fixture) { f.store.chunk("c3").entries[4].StatusCode = 403 }, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 400)},
+		}},
+		{"one bit of a pseudonym changed", func(_ *testing.T, f *fixture) {
+			f.store.chunk("c0").entries[0].PrincipalID = "v1.p7.AAAAAAAAAAAAAAAAAAAAAB"
+		}, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c0", Version: 1, Table: "entries", EntryID: fmt.Sprintf(entryID, 0)},
+		}},
+		{"a row removed", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			c.entries = stdslices.Delete(c.entries, 4, 5)
+		}, []ledger.Problem{
+			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 300)},
+		}},
+		{"three rows removed", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			c.entries = stdslices.Delete(c.entries, 4, 7)
+		}, []ledger.Problem{
+			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 300)},
+		}},
+		{"the last row removed", func(_ *testing.T, f *fixture) { c := f.store.chunk("c3"); c.entries = c.entries[:9] }, []ledger.Problem{
+			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 9, EntryID: fmt.Sprintf(entryID, 800)},
+		}},
+		{"a row added in between", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			e := c.entries[4]
+			e.Offset = 444
+			c.entries = stdslices.Insert(c.entries, 4, e)
+		}, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 444)},
+		}},
+		{"a row stored twice", func(_ *testing.T, f *fixture) { c := f.store.chunk("c3"); c.entries = append(c.entries, c.entries[9]) }, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 900)},
+		}},
+		{"two rows swapped", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			c.entries[2], c.entries[3] = c.entries[3], c.entries[2]
+		}, []ledger.Problem{
+			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 100)},
+		}},
+		{"a rejection and a finding changed", func(_ *testing.T, f *fixture) {
+			f.store.chunk("c1").rejections[1].Sealed = []byte{9}
+			f.store.chunk("c1").findings[0].Severity = audit.SeverityLow
+		}, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "findings", Row: 0, EntryID: "AC-01-0"},
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "rejections", Row: 1, EntryID: fmt.Sprintf(entryID, 150)},
+		}},
+		{"all findings of a chunk removed", func(_ *testing.T, f *fixture) { f.store.chunk("c1").findings = nil }, []ledger.Problem{
+			{Kind: ledger.RowRemoved, Chunk: "c1", Version: 1, Table: "findings"},
+		}},
+		{"another salt", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c1")
+			c.Salt, c.rejections, c.findings = []byte("x"), nil, nil
+		}, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "entries", EntryID: fmt.Sprintf(entryID, 0)},
+			{Kind: ledger.RowRemoved, Chunk: "c1", Version: 1, Table: "findings"},
+			{Kind: ledger.RowRemoved, Chunk: "c1", Version: 1, Table: "rejections"},
+		}},
+		{"a row changed and the marks gone", func(t *testing.T, f *fixture) {
+			f.store.chunk("c3").entries[4].StatusCode = 403
+			must(t, os.RemoveAll(filepath.Join(f.dir, "rows")))
+		}, []ledger.Problem{{Kind: ledger.TableDiffers, Chunk: "c3", Version: 1, Table: "entries"}}},
+		{"a row changed and its mark too", func(t *testing.T, f *fixture) {
+			f.store.chunk("c3").entries[4].StatusCode = 403
+			table := ledger.NewTable([]byte("c3"))
+			for i := range f.store.chunk("c3").entries {
+				table.Add(ledger.AppendEntry(nil, &f.store.chunk("c3").entries[i]))
+			}
+			must(t, f.log.WriteMarks("c3", 1, map[string][]byte{"entries": table.Marks()}))
+		}, []ledger.Problem{{Kind: ledger.TableDiffers, Chunk: "c3", Version: 1, Table: "entries"}}},
+		{"the store rolled back", func(_ *testing.T, f *fixture) { f.store.chunks = f.store.chunks[:5] }, []ledger.Problem{
+			{Kind: ledger.ChunkMissing, Chunk: "c5", Version: 1},
+		}},
+		{"a chunk that just closed", func(_ *testing.T, f *fixture) { f.store.add("c9", 1) }, nil},
+		{"a chunk without leaf for long", func(_ *testing.T, f *fixture) {
+			f.store.add("c9", 1)
+			f.opts.Grace = time.Second
+		}, []ledger.Problem{{Kind: ledger.ChunkUnsequenced, Chunk: "c9", Version: 1}}},
+		{"a chunk with a tombstone", func(t *testing.T, f *fixture) {
+			f.store.chunks = f.store.chunks[1:]
+			_, err := f.log.Append(context.Background(), ledger.Leaf{Type: ledger.LeafTombstone, Chunk: "c0", Version: 1, Time: leafTime})
+			must(t, err)
+		}, nil},
+		{"a table with a tombstone", func(t *testing.T, f *fixture) {
+			f.store.chunk("c0").rejections = nil
+			_, err := f.log.Append(context.Background(), ledger.Leaf{
+				Type: ledger.LeafTombstone, Chunk: "c0", Version: 1, Time: leafTime, Tables: map[string]ledger.TableRoot{"rejections": {Count: 2}},
+			})
+			must(t, err)
+		}, nil},
+		{"a checkpoint of another key", func(t *testing.T, f *fixture) {
+			other, err := ledger.OpenLog(context.Background(), t.TempDir(), testKey(2), origin)
+			must(t, err)
+			must(t, os.WriteFile(filepath.Join(f.dir, "checkpoint"), other.Checkpoint().Raw, 0o600))
+		}, []ledger.Problem{{Kind: ledger.CheckpointForged}}},
+		{"a changed root in the checkpoint", func(t *testing.T, f *fixture) {
+			raw := stdslices.Clone(f.log.Checkpoint().Raw)
+			raw[len(origin)+4] ^= 1
+			must(t, os.WriteFile(filepath.Join(f.dir, "checkpoint"), raw, 0o600))
+		}, []ledger.Problem{{Kind: ledger.CheckpointForged}}},
+		{"a leaf file cut short", func(t *testing.T, f *fixture) {
+			must(t, os.Truncate(filepath.Join(f.dir, "tile", "entries", "000.p", "6"), 10))
+		}, []ledger.Problem{{Kind: ledger.LogDamaged, Size: 6}}},
+		{"the leaves gone", func(t *testing.T, f *fixture) {
+			must(t, os.RemoveAll(filepath.Join(f.dir, "tile")))
+		}, []ledger.Problem{{Kind: ledger.LogDamaged, Size: 6}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := newFixture(t)
+			tc.tamper(t, f)
+			res := f.verify(t)
+			if diff := cmp.Diff(res.Problems, tc.want); diff != "" {
+				t.Errorf("(-got +want)\n%s", diff)
+			}
+			if res.Witnessed {
+				t.Error("witnessed without a checkpoint kept elsewhere")
+			}
+		})
+	}
+}
+
+func TestVerifyAgainstKeptCheckpoint(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		prepare   func(t *testing.T, f *fixture)
+		want      []ledger.Problem
+		witnessed bool
+	}{
+		{"an older one of the same log", func(_ *testing.T, f *fixture) { f.opts.Kept = f.middle.Raw }, nil, true},
+		{"the same one", func(_ *testing.T, f *fixture) { f.opts.Kept = f.log.Checkpoint().Raw }, nil, true},
+		{"log and store rolled back together", func(t *testing.T, f *fixture) {
+			f.opts.Kept = f.log.Checkpoint().Raw
+			must(t, os.WriteFile(filepath.Join(f.dir, "checkpoint"), f.middle.Raw, 0o600))
+			f.store.chunks = f.store.chunks[:3]
+		}, []ledger.Problem{{Kind: ledger.LogRolledBack, Size: 3, Other: 6}}, false},
+		{"everything rewritten with the key", func(t *testing.T, f *fixture) {
+			f.opts.Kept = f.middle.Raw
+			f.dir, f.store = t.TempDir(), &memory{}
+			f.log = openLog(t, f.dir)
+			for i := range 6 {
+				f.sequence(t, fmt.Sprintf("d%d", i), 10)
+			}
+		}, []ledger.Problem{{Kind: ledger.LogForked, Size: 6, Other: 3}}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := newFixture(t)
+			tc.prepare(t, f)
+			res := f.verify(t)
+			if diff := cmp.Diff(res.Problems, tc.want); diff != "" || res.Witnessed != tc.witnessed {
+				t.Errorf("witnessed %v (-got +want)\n%s", res.Witnessed, diff)
+			}
+		})
+	}
+}
+
+func TestVerifyRefusesForgedKeptCheckpoint(t *testing.T) {
+	f := newFixture(t)
+	f.opts.Kept = []byte("no checkpoint")
+	if _, err := ledger.Verify(context.Background(), f.store, f.log, f.opts, nil); err == nil {
+		t.Fatal("accepted")
+	}
+}
+
+func TestMessages(t *testing.T) {
+	c, err := text.Load()
+	must(t, err)
+	p := ledger.Problem{Kind: ledger.RowChanged, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: "s-0-400"}
+	if got, want := p.Message(c.For("en")), "Row 4 of entries in chunk c3 (version 1) was changed: s-0-400."; got != want {
+		t.Errorf("(-got +want)\n%s", cmp.Diff(got, want))
+	}
+	for _, lang := range text.Languages {
+		for _, k := range []ledger.ProblemKind{
+			ledger.RowChanged, ledger.RowRemoved, ledger.RowAdded, ledger.TableDiffers, ledger.ChunkMissing, ledger.ChunkUnsequenced,
+			ledger.CheckpointForged, ledger.LogDamaged, ledger.LogRolledBack, ledger.LogForked,
+		} {
+			if m := (ledger.Problem{Kind: k}).Message(c.For(lang)); m == "" || m[0] == '!' {
+				t.Errorf("no %s text of %s", lang, k)
+			}
+		}
+		if m := (&ledger.Result{}).Message(c.For(lang)); m == "" || m[0] == '!' {
+			t.Errorf("no %s text of unwitnessed", lang)
+		}
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	store, dir := &memory{}, b.TempDir()
+	l, err := ledger.OpenLog(context.Background(), dir, testKey(1), origin)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 8 {
+		leaf, _ := store.add(fmt.Sprintf("c%d", i), 10_000)
+		if _, err := l.Append(context.Background(), leaf); err != nil {
+			b.Fatal(err)
+		}
+	}
+	rows := uint64(0)
+	for b.Loop() {
+		res, err := ledger.Verify(context.Background(), store, l, ledger.Options{Public: testKey(1).Public(), Origin: origin, Workers: 2}, nil)
+		if err != nil || !res.OK() {
+			b.Fatalf("%v, %v", err, res.Problems)
+		}
+		rows += res.Rows
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
