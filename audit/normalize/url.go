@@ -1,0 +1,157 @@
+package normalize
+
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/masking/plain"
+)
+
+// maxQuery bounds the parameters of a query that are looked at; the rest stays
+// one value under the last key.
+const maxQuery = 256
+
+// setURL splits the request target (RFC 9112 section 3.2) into path and query.
+func setURL(e *audit.Event) {
+	target := e.Target.Reveal(access)
+	if target == "" {
+		return
+	}
+	if e.Operation == "CONNECT" { // authority form
+		if e.Host.Empty() {
+			e.Host = e.Target
+		}
+		return
+	}
+	host, rest := absolute(target)
+	if host != "" && e.Host.Empty() {
+		e.Host = plain.New(host)
+	}
+	path, query, has := strings.Cut(rest, "?")
+	e.Path = plain.New(cleanPath(decode(path, false)))
+	if has {
+		e.Query = splitQuery(e.Query[:0], query)
+	}
+}
+
+// absolute takes scheme and authority off an absolute-form target.
+func absolute(target string) (host, rest string) {
+	if strings.HasPrefix(target, "/") {
+		return "", target
+	}
+	for _, scheme := range [...]string{"http://", "https://"} {
+		if len(target) > len(scheme) && strings.EqualFold(target[:len(scheme)], scheme) {
+			rest = target[len(scheme):]
+			if end := strings.IndexAny(rest, "/?"); end >= 0 {
+				host, rest = rest[:end], rest[end:]
+			} else {
+				host, rest = rest, ""
+			}
+			if at := strings.LastIndexByte(host, '@'); at >= 0 {
+				host = host[at+1:]
+			}
+			if !strings.HasPrefix(rest, "/") {
+				rest = "/" + rest
+			}
+			return host, rest
+		}
+	}
+	return "", target
+}
+
+// splitQuery appends the decoded parameters of a query.
+func splitQuery(dst []audit.Field, query string) []audit.Field {
+	for query != "" {
+		var part string
+		if len(dst) == maxQuery-1 {
+			part, query = query, ""
+		} else {
+			part, query, _ = strings.Cut(query, "&")
+		}
+		if part == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(part, "=")
+		dst = append(dst, audit.Field{Name: decode(key, true), Value: plain.New(decode(value, true))})
+	}
+	return dst
+}
+
+// decode decodes percent-encoding once; a percent sign that begins no valid
+// escape stays. In a query a plus sign is a space. It returns s itself when
+// there is nothing to decode.
+func decode(s string, query bool) string {
+	at := strings.IndexByte(s, '%')
+	if query {
+		if p := strings.IndexByte(s, '+'); p >= 0 && (at < 0 || p < at) {
+			at = p
+		}
+	}
+	if at < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	out = append(out, s[:at]...)
+	for i := at; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+		case c == '+' && query:
+			c = ' '
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// cleanPath resolves dot segments (RFC 3986 section 5.2.4) and double slashes,
+// as servers do before they choose a resource. It never leaves the root.
+func cleanPath(p string) string {
+	if !strings.HasPrefix(p, "/") || (!strings.Contains(p, "//") && !strings.Contains(p, "/.")) {
+		return p
+	}
+	out := make([]byte, 0, len(p))
+	rest := p
+	for rest != "" {
+		rest = rest[1:] // the slash
+		var seg string
+		if end := strings.IndexByte(rest, '/'); end >= 0 {
+			seg, rest = rest[:end], rest[end:]
+		} else {
+			seg, rest = rest, ""
+		}
+		last := rest == ""
+		switch seg {
+		case ".", "":
+			if last {
+				out = append(out, '/')
+			}
+		case "..":
+			if i := strings.LastIndexByte(string(out), '/'); i >= 0 {
+				out = out[:i]
+			}
+			if last {
+				out = append(out, '/')
+			}
+		default:
+			out = append(append(out, '/'), seg...)
+		}
+	}
+	if len(out) == 0 {
+		return "/"
+	}
+	return string(out)
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}
