@@ -1,0 +1,553 @@
+package file_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/plainaccess"
+)
+
+type prf struct{}
+
+func (prf) Sum(dst, msg []byte) []byte {
+	h := hmac.New(sha256.New, []byte("test key"))
+	h.Write(msg)
+	return h.Sum(dst)
+}
+
+func streamName(host, path string, first []byte) string {
+	sum := prf{}.Sum(nil, []byte(host+"\x00"+filepath.Base(path)+"\x00"+string(first)))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// bench reads one folder with one state file.
+type bench struct {
+	t     *testing.T
+	dir   string
+	state *file.State
+	tail  *file.Tailer
+	gaps  []file.Gap
+	cfg   file.Config
+}
+
+func newBench(t *testing.T, pattern string) *bench {
+	b := &bench{t: t, dir: t.TempDir()}
+	b.cfg = file.Config{
+		Source: "shop", Patterns: []string{b.path(pattern)}, Host: "h1",
+		Poll: 5 * time.Millisecond, Gather: time.Microsecond, Grace: 60 * time.Millisecond,
+	}
+	t.Cleanup(func() {
+		if b.tail != nil {
+			_ = b.tail.Close()
+		}
+		if b.state != nil {
+			b.state.Abandon()
+		}
+	})
+	return b
+}
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) start() {
+	b.t.Helper()
+	var err error
+	if b.state, err = file.OpenState(filepath.Join(b.dir, ".positions"), prf{}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.open()
+}
+
+func (b *bench) open() {
+	b.t.Helper()
+	var err error
+	b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: streamName, Gap: func(g file.Gap) { b.gaps = append(b.gaps, g) }})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// stop ends as a program does; kill as kill -9 does.
+func (b *bench) stop() {
+	b.t.Helper()
+	if err := errors.Join(b.tail.Close(), b.state.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.tail, b.state = nil, nil
+}
+
+func (b *bench) kill() { b.tail.Abandon(); b.state.Abandon(); b.tail, b.state = nil, nil }
+
+func (b *bench) write(name, s string) {
+	b.t.Helper()
+	f, err := os.OpenFile(b.path(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err = f.WriteString(s); err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) rename(from, to string) {
+	b.t.Helper()
+	if err := os.Rename(b.path(from), b.path(to)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) next(wait time.Duration) (*file.Run, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	return b.tail.Next(ctx)
+}
+
+// want reads until the lines have come, in this order, and fails on others.
+func (b *bench) want(lines ...string) {
+	b.t.Helper()
+	var got []string
+	for len(got) < len(lines) {
+		run, err := b.next(5 * time.Second)
+		if err != nil {
+			b.t.Fatalf("%v after %q, want %q", err, got, lines)
+		}
+		got = append(got, texts(run)...)
+		if err := b.tail.Ack(run); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(got, lines); d != "" {
+		b.t.Fatalf("lines (-got +want):\n%s", d)
+	}
+}
+
+// quiet fails if a line comes within several looks at the folder.
+func (b *bench) quiet() {
+	b.t.Helper()
+	run, err := b.next(150 * time.Millisecond)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		b.t.Fatalf("unexpected lines %v, error %v", run, err)
+	}
+}
+
+func texts(run *file.Run) []string {
+	var out []string
+	for _, l := range run.Lines {
+		out = append(out, strings.Clone(l.Text.Reveal(plainaccess.Token{})))
+	}
+	return out
+}
+
+func pack(t *testing.T, s string) string {
+	t.Helper()
+	var out bytes.Buffer
+	zw := gzip.NewWriter(&out)
+	_, err := io.WriteString(zw, s)
+	if err = errors.Join(err, zw.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestFollowAppends(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.start()
+	b.write("shop.log", "a1\na2\r\npart")
+	b.want("a1", "a2")
+	b.quiet()
+	b.write("shop.log", "ial\n\n")
+	b.want("partial", "")
+	b.stop()
+	b.write("shop.log", "a5\n")
+	b.start()
+	b.want("a5")
+	b.quiet()
+}
+
+func TestOriginsAreOffsets(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\r\n\nxyz\n")
+	b.start()
+	run, err := b.next(5 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type place struct {
+		Offset uint64
+		Length int
+	}
+	var got []place
+	for _, l := range run.Lines {
+		got = append(got, place{l.Origin.Offset, l.Length})
+		if l.Origin.Stream != streamName("h1", "shop.log", []byte("a1")) {
+			t.Errorf("stream %q", l.Origin.Stream)
+		}
+	}
+	if d := cmp.Diff(got, []place{{0, 2}, {4, 0}, {5, 3}}); d != "" {
+		t.Errorf("places (-got +want):\n%s", d)
+	}
+	if run.First != 0 || run.Next != 9 || run.Source != "shop" || run.Received.IsZero() {
+		t.Errorf("run %+v", run)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(b *bench)
+		want []string
+	}{
+		{"rename", func(b *bench) {
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log.1", "a3\n") // the server still writes to its handle
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"rename with a date", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.rename("shop.log", "shop.log-20261121")
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"twice", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.rename("shop.log", "shop.log.2")
+			b.write("shop.log", "b1\n")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "c1\n")
+		}, []string{"a3", "b1", "c1"}},
+		{"compressed", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.write("shop.log.1.gz", pack(b.t, "a1\na2\na3\n"))
+			if err := os.Remove(b.path("shop.log")); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"copytruncate", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.write("shop.log.1", "a1\na2\na3\n")
+			if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"copytruncate and grown past the position", func(b *bench) {
+			b.write("shop.log.1", "a1\na2\n")
+			if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1 is longer than all of a\n")
+		}, []string{"b1 is longer than all of a"}},
+		{"rotated without a last line end", func(b *bench) {
+			b.write("shop.log", "a3")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "b1\n")
+		}, []string{"b1", "a3"}},
+	} {
+		for _, away := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, away %v", tc.name, away), func(t *testing.T) {
+				b := newBench(t, "shop.log")
+				b.write("shop.log", "a1\na2\n")
+				b.start()
+				b.want("a1", "a2")
+				if away {
+					b.stop()
+					tc.do(b)
+					b.start()
+				} else {
+					tc.do(b)
+				}
+				b.want(tc.want...)
+				b.quiet()
+				b.stop()
+				b.start()
+				b.quiet()
+			})
+		}
+	}
+}
+
+func TestOldRotatedFilesAreLeftAlone(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log.1", "old\n")
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(b.path("shop.log.1"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.quiet()
+	b.stop()
+	b.start()
+	b.quiet()
+}
+
+func TestSameFirstLine(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "#head\na1\na2\n")
+	b.start()
+	b.want("#head", "a1", "a2")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log", "#head\nb1\nb2 of some length\n")
+	b.want("#head", "b1", "b2 of some length")
+	b.quiet()
+}
+
+func TestFromEnd(t *testing.T) {
+	b := newBench(t, "shop*.log")
+	b.cfg.FromEnd = true
+	b.write("shop1.log", "a1\na2\npart")
+	b.start()
+	b.quiet()
+	b.write("shop1.log", "ial\n")
+	b.want("partial")
+	b.write("shop2.log", "b1\n")
+	b.want("b1")
+}
+
+func TestVanishedFileIsAGap(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.stop()
+	if err := os.Remove(b.path("shop.log")); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "b1\n")
+	b.start()
+	b.want("b1")
+	b.quiet()
+	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapVanished || b.gaps[0].Stream != streamName("h1", "shop.log", []byte("a1")) || b.gaps[0].Offset != 3 {
+		t.Fatalf("gaps %+v", b.gaps)
+	}
+	b.stop()
+	b.start()
+	b.quiet()
+	if len(b.gaps) != 1 {
+		t.Fatalf("the gap was told again: %+v", b.gaps)
+	}
+}
+
+func TestTruncationIsAGap(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.quiet()
+	b.write("shop.log", "b1\n")
+	b.want("b1")
+	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapTruncated || b.gaps[0].Copied || b.gaps[0].Offset != 6 {
+		t.Fatalf("gaps %+v", b.gaps)
+	}
+}
+
+func TestLongLines(t *testing.T) {
+	for _, n := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 200_000, 10 << 20} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			b := newBench(t, "shop.log")
+			b.cfg.Once = true
+			long := strings.Repeat("x", n)
+			b.write("shop.log", "first\n"+long+"\r\nlast\x00\xff")
+			b.start()
+			var got []string
+			var lengths []int
+			var offsets []uint64
+			for {
+				run, err := b.next(5 * time.Second)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, texts(run)...)
+				for _, l := range run.Lines {
+					lengths, offsets = append(lengths, l.Length), append(offsets, l.Origin.Offset)
+				}
+				if err := b.tail.Ack(run); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(got, []string{"first", long[:min(n, 64<<10)], "last\x00\xff"}); d != "" {
+				t.Fatal("texts differ")
+			}
+			if d := cmp.Diff(lengths, []int{5, n, 6}); d != "" {
+				t.Errorf("lengths (-got +want):\n%s", d)
+			}
+			if d := cmp.Diff(offsets, []uint64{0, 6, uint64(n) + 8}); d != "" {
+				t.Errorf("offsets (-got +want):\n%s", d)
+			}
+			if done, total := b.tail.Progress(); done != total || total != int64(n)+14 {
+				t.Errorf("progress %d of %d", done, total)
+			}
+		})
+	}
+}
+
+func TestOnceTwiceThenFollowed(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.cfg.Once = true
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	if _, err := b.next(time.Second); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	b.stop()
+	b.start()
+	if run, err := b.next(time.Second); !errors.Is(err, io.EOF) {
+		t.Fatalf("%v, %v", run, err)
+	}
+	b.stop()
+	b.cfg.Once = false
+	b.write("shop.log", "a3\n")
+	b.start()
+	b.want("a3")
+	b.quiet()
+}
+
+func TestKnownElsewhere(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.cfg.Once = true
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	b.stop()
+	b.write("copy.log.gz", pack(t, "a1\na2\na3\n"))
+	open := func(change func(*file.Config)) error {
+		var err error
+		if b.state, err = file.OpenState(filepath.Join(b.dir, ".positions"), prf{}); err != nil {
+			t.Fatal(err)
+		}
+		cfg := b.cfg
+		cfg.Patterns = []string{b.path("copy.log.gz")}
+		change(&cfg)
+		b.tail, err = file.Open(cfg, file.Deps{State: b.state, Name: streamName})
+		return err
+	}
+	err := open(func(*file.Config) {})
+	if !errors.Is(err, file.ErrKnownElsewhere) || !strings.Contains(text.HintOf(err), "--stream") || !strings.Contains(text.HintOf(err), "--new") {
+		t.Fatalf("got %v, hint %q", err, text.HintOf(err))
+	}
+	_ = b.state.Close()
+	if err := open(func(c *file.Config) { c.As = b.path("shop.log") }); err != nil {
+		t.Fatal(err)
+	}
+	b.want("a3")
+	b.stop()
+	if err := open(func(c *file.Config) { c.New = true }); err != nil {
+		t.Fatal(err)
+	}
+	b.want("a1", "a2", "a3")
+}
+
+func TestStateFileHoldsNothingClear(t *testing.T) {
+	b := newBench(t, "anna.log")
+	b.write("anna.log", "anna@example.com\nb2\n")
+	b.start()
+	b.want("anna@example.com", "b2")
+	b.stop()
+	raw, err := os.ReadFile(filepath.Join(b.dir, ".positions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("anna@example.com"))
+	for _, s := range []string{"anna", "example.com", fmt.Sprintf("%x", sum), base64.RawURLEncoding.EncodeToString(sum[:16])} {
+		if bytes.Contains(raw, []byte(s)) {
+			t.Errorf("the positions file shows %q", s)
+		}
+	}
+	if info, _ := os.Stat(filepath.Join(b.dir, ".positions")); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestUnackedIsReadAgain(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	if err := b.state.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "a2\n")
+	if _, err := b.next(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	b.kill()
+	b.start()
+	run, err := b.next(5 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(texts(run), []string{"a2"}); d != "" || run.First != 3 {
+		t.Fatalf("first %d, lines (-got +want):\n%s", run.First, d)
+	}
+}
+
+func TestStateIsLocked(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.start()
+	_, err := file.OpenState(filepath.Join(b.dir, ".positions"), prf{})
+	if text.HintOf(err) == "" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestDamagedState(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "positions")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.OpenState(path, prf{}); text.HintOf(err) == "" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		if os.Getenv("TALLYSTICK_TEST_UNPRIVILEGED") != "" {
+			t.Fatal("still root")
+		}
+		t.Skip("root reads everything; TestUnreadableAsNobody covers it")
+	}
+	b := newBench(t, "*.log")
+	b.write("a.log", "a1\n")
+	b.write("b.log", "b1\n")
+	if err := os.Chmod(b.path("a.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.want("b1")
+	p := b.tail.Problems()
+	if len(p) != 1 || p[0].Path != b.path("a.log") || !strings.Contains(p[0].Err.Error(), "mode 0000") || text.HintOf(p[0].Err) == "" {
+		t.Fatalf("problems %+v", p)
+	}
+	if err := os.Chmod(b.path("a.log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.want("a1")
+}
