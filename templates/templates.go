@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed messages/*.yaml
 var Messages embed.FS
+
+// Reports are the reports: their definitions, layout and fonts.
+//
+//go:embed reports
+var Reports embed.FS

@@ -1,0 +1,127 @@
+package chart
+
+import (
+	"io"
+	"math"
+)
+
+// Heat is a grid of cells whose darkness grows with the value: hour by weekday,
+// role by category. Values[y][x] belongs to Y[y] and X[x]; every cell that has
+// the room shows its value too.
+type Heat struct {
+	Title, Alt string
+	Corner     string // heads the row labels in the data table
+	X, Y       []string
+	Values     [][]float64
+	Format     func(float64) string // nil: plain numbers
+}
+
+// SVG writes the chart.
+func (c Heat) SVG(w io.Writer) error { return c.Draw().SVG(w) }
+
+// Data returns the grid.
+func (c Heat) Data() Table {
+	t := Table{Head: append([]string{c.Corner}, c.X...)}
+	for y, name := range c.Y {
+		row := []string{name}
+		for x := range c.X {
+			row = append(row, format(c.Format, c.at(y, x)))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func (c Heat) at(y, x int) float64 {
+	if y >= len(c.Values) {
+		return 0
+	}
+	return value(c.Values[y], x)
+}
+
+// Draw draws the grid. Many columns with long names are named by letters, with a
+// key below, so that no label is turned or lies on another.
+func (c Heat) Draw() *Drawing {
+	d := &Drawing{W: Width, Title: c.Title, Alt: c.Alt}
+	left, most, widest := 0.0, 0.0, 0.0
+	for y, n := range c.Y {
+		left = max(left, width(n))
+		for x := range c.X {
+			most = max(most, c.at(y, x))
+		}
+	}
+	left = min(left, 200) + 10
+	if len(c.X) == 0 || len(c.Y) == 0 {
+		d.H = 10
+		return d
+	}
+	for _, n := range c.X {
+		widest = max(widest, width(n))
+	}
+	const row, top = 24.0, 20.0
+	step := min((d.W-left)/float64(len(c.X)), 120)
+	lettered := widest+4 > step && len(c.X) <= 26 && widest > 24
+	every := 1
+	if !lettered {
+		every = max(1, int(math.Ceil((widest+6)/step)))
+	}
+	for x, n := range c.X {
+		if lettered {
+			n = letter(x)
+		}
+		if x%every == 0 {
+			d.text(left+(float64(x)+0.5)*step, 13, n, Middle, muted, false)
+		}
+	}
+	for y, n := range c.Y {
+		d.text(left-8, top+float64(y)*row+16, cut(n, left-10), End, ink, false)
+		for x := range c.X {
+			c.cell(d, left+float64(x)*step, top+float64(y)*row, step, row, c.at(y, x), most)
+		}
+	}
+	d.H = top + row*float64(len(c.Y)) + 6
+	if lettered {
+		d.H = c.key(d, d.H+12) + 2
+	}
+	return d
+}
+
+func (c Heat) cell(d *Drawing, x, y, w, h, v, most float64) {
+	share := 0.0
+	if most > 0 {
+		share = math.Sqrt(v / most) // small values stay visible beside large ones
+	}
+	d.rect(x+1, y+1, w-2, h-2, shade(share))
+	s := format(c.Format, v)
+	if v == 0 || width(s)+4 > w {
+		return
+	}
+	color := ink
+	if share > 0.55 {
+		color = Color{255, 255, 255}
+	}
+	d.text(x+w/2, y+16, s, Middle, color, false)
+}
+
+// key writes what the letters above the columns mean and returns the y below.
+func (c Heat) key(d *Drawing, y float64) float64 {
+	x := 0.0
+	for i, n := range c.X {
+		s := letter(i) + " = " + cut(n, 280)
+		w := width(s) + 16
+		if x > 0 && x+w > d.W {
+			x, y = 0, y+16
+		}
+		d.text(x, y, s, Start, muted, false)
+		x += w
+	}
+	return y + 6
+}
+
+func letter(i int) string { return string(rune('A' + i)) }
+
+// shade goes from a pale to a dark blue, for share 0 to 1.
+func shade(share float64) Color {
+	mix := func(a, b float64) uint8 { return uint8(math.Round(a + (b-a)*min(max(share, 0), 1))) }
+	return Color{mix(238, 0), mix(243, 74), mix(248, 124)}
+}
