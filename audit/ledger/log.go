@@ -54,7 +54,14 @@ func OpenLog(ctx context.Context, dir string, signer Signer, origin string) (*Lo
 	if l.lock, err = lockDir(dir); err != nil {
 		return nil, err
 	}
-	if err = l.load(ctx); err == nil {
+	err = os.RemoveAll(filepath.Join(dir, newFolder))
+	if err == nil {
+		err = os.Mkdir(filepath.Join(dir, newFolder), 0o700)
+	}
+	if err == nil {
+		err = l.load(ctx)
+	}
+	if err == nil {
 		l.marks, err = openMarkWriter(dir)
 	}
 	if err != nil {
@@ -211,7 +218,7 @@ func (l *Log) extend(raw [][]byte, last Leaf) error {
 	for _, t := range tlog.NewTiles(tileHeight, old, size) {
 		b, err := tlog.ReadTileData(t, o)
 		if err == nil {
-			err = writeFile(filepath.Join(l.dir, tilePath(t)), b)
+			err = l.writeFile(tilePath(t), b)
 		}
 		if err != nil {
 			return err
@@ -248,7 +255,7 @@ func (l *Log) writeBundles(raw [][]byte) error {
 			continue
 		}
 		t := tlog.Tile{H: tileHeight, L: -1, N: int64(n), W: have}
-		if err := writeFile(filepath.Join(l.dir, tilePath(t)), b); err != nil {
+		if err := l.writeFile(tilePath(t), b); err != nil {
 			return err
 		}
 		n, have, b = n+1, 0, b[:0]
@@ -263,7 +270,7 @@ func (l *Log) publish(size uint64, root Hash, last Leaf) error {
 	if err != nil {
 		return fmt.Errorf("failed to sign a checkpoint: %w", err)
 	}
-	if err := writeFile(filepath.Join(l.dir, checkpointFile), raw); err != nil {
+	if err := l.writeFile(checkpointFile, raw); err != nil {
 		return fmt.Errorf("failed to write a checkpoint: %w", err)
 	}
 	l.cp = Checkpoint{Origin: l.origin, Size: size, Root: root[:], Time: last.Time.UTC(), Raw: raw}

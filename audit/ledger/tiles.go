@@ -20,6 +20,7 @@ const (
 	tileHeight     = 8
 	tileWidth      = 1 << tileHeight
 	checkpointFile = "checkpoint"
+	newFolder      = "new" // files before they get their names; emptied at start
 	maxLeaf        = 1<<16 - 1
 )
 
@@ -121,14 +122,15 @@ func splitBundle(raw []byte) ([][]byte, error) {
 	return out, nil
 }
 
-// writeFile puts b at path, whole or not at all, and returns when it is
-// durable.
-func writeFile(path string, b []byte) error {
+// writeFile puts b at path under the log's folder, whole or not at all, and
+// returns when it is durable.
+func (l *Log) writeFile(path string, b []byte) error {
+	path = filepath.Join(l.dir, path)
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
+	f, err := os.CreateTemp(filepath.Join(l.dir, newFolder), "new-*")
 	if err != nil {
 		return err
 	}

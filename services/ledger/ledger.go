@@ -1,0 +1,247 @@
+// Package ledger is the one writer of the Merkle log: it gives each closed chunk
+// and each rendered report its leaf, within about a second, and signs the
+// checkpoints.
+//
+// It reads chunks from the store, whose roots the auditors made, and never looks
+// at rows; whether rows and roots agree is what verify finds out. One process of
+// an installation runs it (-target ledger); services wires it.
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+)
+
+// Store knows which chunks wait for a leaf.
+type Store interface {
+	// ClosedWithoutLeaf returns closed chunks without leaf with their counts,
+	// roots and row marks, oldest first; it may return only the first of many.
+	ClosedWithoutLeaf(ctx context.Context) ([]*audit.Chunk, error)
+	// SetLeaf records the index of a chunk's leaf. Setting the same one again
+	// does nothing.
+	SetLeaf(ctx context.Context, chunk string, version uint16, index uint64) error
+}
+
+// Artefact is a rendered report that waits for its leaf.
+type Artefact struct {
+	Name   string // unique, no personal value: kind and run
+	Digest [32]byte
+}
+
+// Artefacts knows which rendered reports wait for a leaf.
+type Artefacts interface {
+	ArtefactsWithoutLeaf(ctx context.Context) ([]Artefact, error)
+	// SetArtefactLeaf records the index of a report's leaf.
+	SetArtefactLeaf(ctx context.Context, name string, index uint64) error
+}
+
+// Findings takes findings that come from no chunk. The same id again is the
+// same finding.
+type Findings interface {
+	Raise(ctx context.Context, fs ...audit.Finding) error
+}
+
+// Config configures the ledger.
+type Config struct {
+	Dir    string // folder of the log: checkpoint, tile/, rows/
+	Origin string // name of the log in its checkpoints; never changes
+	// Poll is how often the store is asked without a nudge. Default 500 ms.
+	Poll time.Duration
+	// Late is how long a chunk may wait before that is a finding. Default one
+	// minute.
+	Late time.Duration
+}
+
+// Deps are what the ledger works with.
+type Deps struct {
+	Signer     ledger.Signer
+	Store      Store
+	Artefacts  Artefacts // Optional
+	Findings   Findings  // Optional
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time // nil means time.Now
+}
+
+// Ledger sequences leaves. Its methods are safe for concurrent use.
+type Ledger struct {
+	cfg   Config
+	deps  Deps
+	log   *ledger.Log
+	nudge chan struct{}
+	m     metrics
+
+	// Owned by the goroutine of Run.
+	waiting map[chunkKey]time.Time // when a chunk was first seen without leaf
+	raised  bool                   // the finding of the present delay is out
+}
+
+type chunkKey struct {
+	id      string
+	version uint16
+}
+
+// New opens the log and becomes its writer. The caller closes it.
+func New(cfg Config, deps Deps) (*Ledger, error) {
+	cfg.Poll = cmp.Or(cfg.Poll, 500*time.Millisecond)
+	cfg.Late = cmp.Or(cfg.Late, time.Minute)
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	l, err := ledger.OpenLog(context.Background(), cfg.Dir, deps.Signer, cfg.Origin)
+	if err != nil {
+		return nil, err
+	}
+	s := &Ledger{cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[chunkKey]time.Time{}}
+	s.m.size.Set(float64(l.Checkpoint().Size))
+	return s, nil
+}
+
+// Close lets go of the log, after Run has returned.
+func (s *Ledger) Close() error { return s.log.Close() }
+
+// Nudge says that a chunk closed. It never blocks.
+func (s *Ledger) Nudge() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run sequences until ctx ends. What fails is tried again.
+func (s *Ledger) Run(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.Poll)
+	defer tick.Stop()
+	for {
+		if err := s.Step(ctx); err != nil && ctx.Err() == nil {
+			s.m.errors.Inc()
+			s.deps.Logger.Error("failed to extend the ledger; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.nudge:
+		case <-tick.C:
+		}
+	}
+}
+
+// Step gives a leaf to everything that waits for one now. Run calls it; a
+// command that works on a data folder without Run may call it instead.
+func (s *Ledger) Step(ctx context.Context) error {
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx)
+	if err != nil {
+		return fmt.Errorf("failed to read chunks without leaf: %w", err)
+	}
+	s.m.waiting.Set(float64(len(chunks)))
+	if err := s.sequence(ctx, chunks); err != nil {
+		s.watch(ctx, chunks)
+		return err
+	}
+	s.waiting, s.raised = map[chunkKey]time.Time{}, false
+	s.m.waiting.Set(0)
+	return s.artefacts(ctx)
+}
+
+// sequence appends the leaves of chunks. Marks are written first: a leaf without
+// marks could not name a row. A repetition after a crash finds the old leaf.
+func (s *Ledger) sequence(ctx context.Context, chunks []*audit.Chunk) error {
+	if len(chunks) == 0 {
+		return nil
+	}
+	now := s.deps.Now()
+	leaves := make([]ledger.Leaf, len(chunks))
+	for i, c := range chunks {
+		if err := s.log.WriteMarks(c.ID, c.Version, c.RowMarks); err != nil {
+			return err
+		}
+		leaves[i] = ledger.ChunkLeaf(c, now)
+	}
+	indexes, err := s.log.Append(ctx, leaves...)
+	if err != nil {
+		return err
+	}
+	s.appended()
+	for i, c := range chunks {
+		if err := s.deps.Store.SetLeaf(ctx, c.ID, c.Version, indexes[i]); err != nil {
+			return fmt.Errorf("failed to record the leaf of chunk %s: %w", c.ID, err)
+		}
+	}
+	return nil
+}
+
+func (s *Ledger) artefacts(ctx context.Context) error {
+	if s.deps.Artefacts == nil {
+		return nil
+	}
+	list, err := s.deps.Artefacts.ArtefactsWithoutLeaf(ctx)
+	if err != nil {
+		return fmt.Errorf("failed to read reports without leaf: %w", err)
+	}
+	for _, a := range list {
+		index, err := s.Artefact(ctx, a)
+		if err != nil {
+			return err
+		}
+		if err := s.deps.Artefacts.SetArtefactLeaf(ctx, a.Name, index); err != nil {
+			return fmt.Errorf("failed to record the leaf of report %s: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// Artefact appends the leaf of a rendered report and returns its index. The same
+// name and digest again is the same leaf.
+func (s *Ledger) Artefact(ctx context.Context, a Artefact) (uint64, error) {
+	index, err := s.log.Append(ctx, ledger.ArtefactLeaf(a.Name, a.Digest, s.deps.Now()))
+	if err != nil {
+		return 0, err
+	}
+	s.appended()
+	return index[0], nil
+}
+
+func (s *Ledger) appended() {
+	cp := s.log.Checkpoint()
+	s.m.size.Set(float64(cp.Size))
+}
+
+// watch raises a finding when a chunk has waited too long.
+func (s *Ledger) watch(ctx context.Context, chunks []*audit.Chunk) {
+	now := s.deps.Now()
+	seen := make(map[chunkKey]time.Time, len(chunks))
+	var oldest *audit.Chunk
+	since := now
+	for _, c := range chunks {
+		k := chunkKey{c.ID, c.Version}
+		at, ok := s.waiting[k]
+		if !ok {
+			at = now
+		}
+		seen[k] = at
+		if at.Before(since) {
+			oldest, since = c, at
+		}
+	}
+	s.waiting = seen
+	if oldest == nil || s.raised || s.deps.Findings == nil || now.Sub(since) < s.cfg.Late {
+		return
+	}
+	err := s.deps.Findings.Raise(ctx, audit.Finding{
+		ID: "GV-03-leaf-" + oldest.ID, Kind: audit.Gap, Control: "GV-03", ControlVersion: 1, Severity: audit.SeverityHigh,
+		Time: since.UTC(), Until: now.UTC(), Detected: now.UTC(), Count: uint64(len(chunks)), Facts: map[string]string{"reason": "no-leaf"},
+	})
+	if err != nil {
+		s.deps.Logger.Error("failed to raise the finding that chunks wait for a leaf", "error", err)
+		return
+	}
+	s.raised = true
+}
