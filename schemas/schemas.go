@@ -15,3 +15,8 @@ var Registers embed.FS
 //
 //go:embed mapping/*.yaml
 var Mapping embed.FS
+
+// ClickHouse holds the numbered migrations of the store.
+//
+//go:embed clickhouse/*.sql
+var ClickHouse embed.FS

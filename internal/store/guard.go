@@ -1,0 +1,155 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// readOnly returns sql without a closing semicolon if it is one statement that
+// reads. ClickHouse enforces the rest (readonly = 1); the embedded engine is
+// also a client, which knows FORMAT, INTO OUTFILE and several statements.
+func readOnly(sql string) (string, error) {
+	words, end, err := tokens(sql)
+	if err != nil {
+		return "", fmt.Errorf("failed to select: %w", err)
+	}
+	if len(words) == 0 {
+		return "", &text.Hint{Err: errors.New("failed to select: the statement is empty"), Hint: "SELECT count() FROM entries"}
+	}
+	switch first := words[0]; first {
+	case "SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN":
+	default:
+		return "", &text.Hint{
+			Err:  errors.New("failed to select: only statements that read are possible"),
+			Hint: "begin with SELECT, WITH, SHOW, DESCRIBE or EXPLAIN",
+		}
+	}
+	for i, w := range words {
+		switch {
+		case w == ";":
+			return "", &text.Hint{Err: errors.New("failed to select: more than one statement"), Hint: "send one statement at a time"}
+		case w == "INTO" && i+1 < len(words) && words[i+1] == "OUTFILE":
+			return "", &text.Hint{Err: errors.New("failed to select: INTO OUTFILE would write a file"), Hint: "leave it out and save the output"}
+		case w == "FORMAT" && i+2 == len(words):
+			return "", &text.Hint{Err: errors.New("failed to select: a FORMAT clause is not possible"), Hint: "leave it out"}
+		case i+1 < len(words) && words[i+1] == "(" && outside(w):
+			return "", &text.Hint{Err: fmt.Errorf("failed to select: the function %s reaches outside the store", strings.ToLower(w)), Hint: "read from the tables that SHOW TABLES lists"}
+		}
+	}
+	return sql[:end], nil
+}
+
+// outside says whether a function reads or runs something that is not in the
+// store: table functions over files, networks, programs and other databases.
+func outside(function string) bool {
+	switch function {
+	case "FILE", "FILECLUSTER", "URL", "URLCLUSTER", "S3", "S3CLUSTER", "GCS", "OSS", "COSN", "HDFS", "HDFSCLUSTER",
+		"AZUREBLOBSTORAGE", "AZUREBLOBSTORAGECLUSTER", "REMOTE", "REMOTESECURE", "CLUSTER", "CLUSTERALLREPLICAS",
+		"MYSQL", "POSTGRESQL", "SQLITE", "MONGODB", "REDIS", "ODBC", "JDBC", "ARROWFLIGHT", "YTSAURUS", "EXECUTABLE", "INPUT", "PYTHON",
+		"DELTALAKE", "DELTALAKES3", "DELTALAKELOCAL", "DELTALAKEAZURE", "DELTALAKECLUSTER", "HUDI", "HUDICLUSTER",
+		"ICEBERG", "ICEBERGS3", "ICEBERGLOCAL", "ICEBERGAZURE", "ICEBERGHDFS", "ICEBERGCLUSTER",
+		"PAIMON", "PAIMONS3", "PAIMONLOCAL", "PAIMONAZURE", "PAIMONHDFS", "PAIMONCLUSTER",
+		"DICTGET", "AIGENERATE", "CATBOOSTEVALUATE", "PROMETHEUSQUERY", "PROMETHEUSQUERYRANGE":
+		return true
+	}
+	return false
+}
+
+// tokens splits sql into words in upper case and single signs, without
+// comments and string literals. Quoted names come as words. end is where the
+// statement ends without a closing semicolon.
+func tokens(sql string) (words []string, end int, err error) {
+	end = len(sql)
+	for i := 0; i < len(sql); {
+		c := sql[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
+			i++
+		case strings.HasPrefix(sql[i:], "--") || c == '#':
+			n := strings.IndexByte(sql[i:], '\n')
+			if n < 0 {
+				n = len(sql) - i
+			}
+			i += n
+		case strings.HasPrefix(sql[i:], "/*"):
+			n := strings.Index(sql[i+2:], "*/")
+			if n < 0 {
+				return nil, 0, errors.New("a comment does not end")
+			}
+			i += n + 4
+		case c == '\'' || c == '"' || c == '`':
+			n := quoted(sql[i:])
+			if n < 0 {
+				return nil, 0, errors.New("a quote does not end")
+			}
+			if c != '\'' {
+				words = append(words, strings.ToUpper(sql[i+1:i+n-1]))
+			} else {
+				words = append(words, "'")
+			}
+			i += n
+		case c == '$' && heredoc(sql[i:]) > 0:
+			words = append(words, "'")
+			i += heredoc(sql[i:])
+		case wordByte(c):
+			n := i
+			for n < len(sql) && wordByte(sql[n]) {
+				n++
+			}
+			words = append(words, strings.ToUpper(sql[i:n]))
+			i = n
+		default:
+			words = append(words, string(c))
+			if c == ';' {
+				end = i
+			}
+			i++
+		}
+	}
+	if n := len(words); n > 0 && words[n-1] == ";" {
+		return words[:n-1], end, nil
+	}
+	return words, len(sql), nil
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+}
+
+// quoted is the length of the quoted text at the beginning of s, -1 if it does
+// not end.
+func quoted(s string) int {
+	q := s[0]
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == q && i+1 < len(s) && s[i+1] == q:
+			i++
+		case s[i] == q:
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// heredoc is the length of $tag$...$tag$ at the beginning of s, 0 if there is
+// none.
+func heredoc(s string) int {
+	n := 1
+	for n < len(s) && wordByte(s[n]) {
+		n++
+	}
+	if n == len(s) || s[n] != '$' {
+		return 0
+	}
+	tag := s[:n+1]
+	i := strings.Index(s[len(tag):], tag)
+	if i < 0 {
+		return 0
+	}
+	return i + 2*len(tag)
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tallystick/tallystick/audit"
+)
+
+// EntryBlock collects the entries of one chunk in the form in which they are
+// sent. It is made once and reused; not safe for concurrent use.
+type EntryBlock struct{ b *block[audit.Entry] }
+
+// NewEntryBlock returns an empty block.
+func NewEntryBlock() *EntryBlock { return &EntryBlock{newBlock(entriesTable())} }
+
+// Append adds an entry and copies what it needs of it. It fails for a time
+// outside the years 1900 to 2261; after an error the block must be reset.
+func (b *EntryBlock) Append(e *audit.Entry) error { return b.b.append(e) }
+
+// Rows is the number of entries in the block.
+func (b *EntryBlock) Rows() int { return b.b.rows }
+
+// Reset empties the block and keeps its memory.
+func (b *EntryBlock) Reset() { b.b.reset() }
+
+// token names what one insert writes; the store takes each token once.
+func token(chunk string, version uint16, table string) string {
+	return chunk + "-" + strconv.Itoa(int(version)) + "-" + table
+}
+
+// insertSettings make an insert durable when it returns, and count once under
+// its token, materialised views included.
+func insertSettings(token string) clickhouse.Settings {
+	return clickhouse.Settings{
+		"async_insert":               0,
+		"insert_deduplicate":         1,
+		"insert_deduplication_token": token,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		// One block stays one block, whatever its size and its months.
+		"max_partitions_per_insert_block": 0,
+		"max_insert_block_size":           maxRows,
+		"min_insert_block_size_rows":      maxRows,
+		"min_insert_block_size_bytes":     0,
+		"max_insert_threads":              1,
+	}
+}
+
+func withSettings(ctx context.Context, more clickhouse.Settings) context.Context {
+	all := base()
+	maps.Copy(all, more)
+	return clickhouse.Context(ctx, clickhouse.WithSettings(all))
+}
+
+// insert sends one block under a token. An empty block is not sent.
+func insert[T any](ctx context.Context, s *Store, b *block[T], token string) error {
+	if b.rows == 0 {
+		return nil
+	}
+	sql := "INSERT INTO " + b.t.name + " (" + b.t.columns() + ")"
+	if err := s.conn.InsertFormat(withSettings(ctx, insertSettings(token)), "Native", sql, b.encode()); err != nil {
+		return fmt.Errorf("failed to insert %d rows into %s: %w", b.rows, b.t.name, err)
+	}
+	return nil
+}
+
+// InsertEntries writes the entries of chunk c. Inserting the same chunk again
+// changes nothing: the first rows stay. The block may be reused once this has
+// returned.
+func (s *Store) InsertEntries(ctx context.Context, c *audit.Chunk, b *EntryBlock) error {
+	return insert(ctx, s, b.b, token(c.ID, c.Version, "entries"))
+}
+
+// InsertRejections writes the rejections of chunk c in their order, once.
+func (s *Store) InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error {
+	b := newBlock(s.rejections)
+	for i := range rs {
+		r := rejection{Rejection: rs[i], chunk: c.ID, version: c.Version, row: uint32(i)}
+		r.fromAudit()
+		if err := b.append(&r); err != nil {
+			return err
+		}
+	}
+	return insert(ctx, s, b, token(c.ID, c.Version, "rejections"))
+}
+
+// InsertFindings writes the findings of chunk c in their order, once.
+func (s *Store) InsertFindings(ctx context.Context, c *audit.Chunk, fs []audit.Finding) error {
+	return s.insertFindings(ctx, c.ID, c.Version, token(c.ID, c.Version, "findings"), fs)
+}
+
+// InsertOtherFindings writes findings that come from no chunk, such as those of
+// windowed controls, once per batch name. The view findings shows the first
+// that was detected under an id, so raising one again does no harm.
+func (s *Store) InsertOtherFindings(ctx context.Context, batch string, fs []audit.Finding) error {
+	return s.insertFindings(ctx, "", 0, "findings-"+batch, fs)
+}
+
+func (s *Store) insertFindings(ctx context.Context, chunk string, version uint16, token string, fs []audit.Finding) error {
+	b := newBlock(s.findings)
+	for i := range fs {
+		f := finding{Finding: fs[i], version: version, row: uint32(i)}
+		f.Chunk = chunk
+		if err := b.append(&f); err != nil {
+			return err
+		}
+	}
+	return insert(ctx, s, b, token)
+}
+
+// Completeness counts what a source sent in one hour.
+type Completeness struct {
+	Source   string
+	Hour     time.Time // start of the hour, UTC
+	Received uint64    // lines that became entries or rejections
+	Missing  uint64    // lines that the tap's chain shows to be missing
+	Rejected uint64    // of Received, those that were rejected
+}
+
+// InsertCompleteness adds the counts of chunk c, once.
+func (s *Store) InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []Completeness) error {
+	b := newBlock(s.complete)
+	for i := range rows {
+		if err := b.append(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return insert(ctx, s, b, token(c.ID, c.Version, "completeness"))
+}

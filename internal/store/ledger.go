@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tallystick/tallystick/audit"
+)
+
+// ClosedWithoutLeaf returns the closed chunks that the ledger has not
+// sequenced, oldest first, at most limit.
+func (s *Store) ClosedWithoutLeaf(ctx context.Context, limit int) ([]*audit.Chunk, error) {
+	var out []*audit.Chunk
+	err := each(ctx, s, s.chunks, `FROM chunks WHERE state = 'closed' AND (id, version) NOT IN (SELECT chunk, version FROM leaves)
+		ORDER BY at, id LIMIT {n:UInt32}`, clickhouse.Parameters{"n": fmt.Sprint(limit)}, func(c *chunk) error {
+		out = append(out, c.toAudit())
+		return nil
+	})
+	return out, err
+}
+
+// SetLeaf records that a chunk became leaf index of the ledger. Recording it
+// again changes nothing.
+func (s *Store) SetLeaf(ctx context.Context, chunkID string, version uint16, index int64) error {
+	b := newBlock(s.leaves)
+	if err := b.append(&leaf{chunk: chunkID, version: version, index: uint64(index), at: s.now().UTC()}); err != nil {
+		return err
+	}
+	return insert(ctx, s, b, token(chunkID, version, "leaf"))
+}
+
+// EachChunk calls fn for each closed chunk in the order of the ledger, those
+// without a leaf (-1) last.
+func (s *Store) EachChunk(ctx context.Context, fn func(c *audit.Chunk, leaf int64) error) error {
+	t := *s.chunks
+	t.fields = append(t.fields[:len(t.fields):len(t.fields)], u64("leaf", func(c *chunk) *uint64 { return &c.leaf }))
+	return each(ctx, s, &t, `FROM (SELECT chunks.*, if(l.chunk = '', 0, l.n + 1) AS leaf
+		FROM chunks LEFT JOIN (SELECT chunk, version AS v, min(leaf) AS n FROM leaves GROUP BY chunk, v) AS l
+		ON chunks.id = l.chunk AND chunks.version = l.v WHERE state = 'closed')
+		ORDER BY leaf = 0, leaf, at, id`, nil, func(r *chunk) error {
+		return fn(r.toAudit(), int64(r.leaf)-1)
+	})
+}
+
+// Supersede says that a chunk's version is replaced by a later one: the views
+// no longer show it.
+func (s *Store) Supersede(ctx context.Context, chunkID string, version uint16) error {
+	ctx = withSettings(ctx, insertSettings(token(chunkID, version, "superseded")))
+	err := s.conn.Exec(clickhouse.Context(ctx, clickhouse.WithParameters(ofChunk(chunkID, version))),
+		"INSERT INTO superseded SELECT {chunk:String}, {version:UInt16}, now64(3)")
+	if err != nil {
+		return fmt.Errorf("failed to supersede a chunk: %w", err)
+	}
+	return nil
+}
+
+// streamRange is a row of stream_ranges.
+type streamRange struct {
+	r    audit.StreamRange
+	head string
+	at   time.Time
+}
+
+func streamRangesTable() *table[streamRange] {
+	type R = streamRange
+	return &table[R]{name: "stream_ranges", fields: []field[R]{
+		word("stream", func(r *R) *string { return &r.r.Stream }),
+		u32("generation", func(r *R) *uint32 { return &r.r.Generation }),
+		u64("from", func(r *R) *uint64 { return &r.r.From }),
+		u64("until", func(r *R) *uint64 { return &r.r.Until }),
+		word("tap", func(r *R) *string { return &r.r.Tap }),
+		word("boot", func(r *R) *string { return &r.r.Boot }),
+		u64("sequence", func(r *R) *uint64 { return &r.r.Sequence }),
+		str("head", func(r *R) *string { return &r.head }),
+		at("at", func(r *R) *time.Time { return &r.at }),
+	}}
+}
+
+// StreamRanges returns what closed chunks hold of a stream, joined where ranges
+// touch, by generation and offset. Tap, Boot, Sequence and Head of a range are
+// those of the newest batch in it.
+func (s *Store) StreamRanges(ctx context.Context, stream string) ([]audit.StreamRange, error) {
+	var out []audit.StreamRange
+	var newest time.Time // of the last range
+	err := each(ctx, s, s.ranges, `FROM stream_ranges WHERE stream = {s:String}
+		AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+		ORDER BY generation, from, until, at, sequence`, clickhouse.Parameters{"s": stream}, func(r *streamRange) error {
+		v := r.r
+		v.Head = []byte(r.head)
+		if len(out) == 0 || out[len(out)-1].Generation != v.Generation || out[len(out)-1].Until < v.From {
+			out, newest = append(out, v), r.at
+			return nil
+		}
+		last := &out[len(out)-1]
+		from, until := last.From, max(last.Until, v.Until)
+		if r.at.After(newest) || r.at.Equal(newest) && (v.Boot != last.Boot || v.Sequence >= last.Sequence) {
+			*last, newest = v, r.at
+		}
+		last.From, last.Until = from, until
+		return nil
+	})
+	return out, err
+}
+
+// Mark is the keyed mark of a stored line.
+type Mark struct {
+	Offset uint64
+	Mark   uint32
+}
+
+func marksTable() *table[Mark] {
+	return &table[Mark]{name: "entries_all", fields: []field[Mark]{
+		u64("offset", func(m *Mark) *uint64 { return &m.Offset }),
+		u32("mark", func(m *Mark) *uint32 { return &m.Mark }),
+	}}
+}
+
+// Marks returns the marks of the lines that the store holds of a stream's
+// generation with offsets from <= o < until, entries and rejections, by offset.
+func (s *Store) Marks(ctx context.Context, stream string, generation uint32, from, until uint64) ([]Mark, error) {
+	const where = "WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` >= {from:UInt64} AND `offset` < {until:UInt64}"
+	var out []Mark
+	err := each(ctx, s, s.marks, "FROM (SELECT `offset`, mark FROM entries_all "+where+
+		" UNION ALL SELECT `offset`, mark FROM rejections "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
+		"s": stream, "g": fmt.Sprint(generation), "from": fmt.Sprint(from), "until": fmt.Sprint(until),
+	}, func(m *Mark) error {
+		out = append(out, *m)
+		return nil
+	})
+	return out, err
+}
+
+// GapIDs returns the ids of all gap findings.
+func (s *Store) GapIDs(ctx context.Context) ([]string, error) {
+	var out []string
+	t := &table[string]{name: "findings_all", fields: []field[string]{str("id", func(s *string) *string { return s })}}
+	err := each(ctx, s, t, "FROM findings_all WHERE kind = 'gap' GROUP BY id ORDER BY id", nil, func(id *string) error {
+		out = append(out, *id)
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/schemas"
+)
+
+// migration is one numbered SQL file: statements that end with ";" at the end
+// of a line. Each statement can be repeated, so that a migration that was
+// interrupted is simply run again.
+type migration struct {
+	version uint32
+	name    string
+	sql     string
+}
+
+func (m migration) checksum() string {
+	sum := sha256.Sum256([]byte(m.sql))
+	return hex.EncodeToString(sum[:])
+}
+
+// migrations reads the embedded files in the order of their numbers.
+func migrations() []migration {
+	names, err := fs.Glob(schemas.ClickHouse, "clickhouse/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	sort.Strings(names)
+	var out []migration
+	for _, n := range names {
+		b, err := schemas.ClickHouse.ReadFile(n)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		base := strings.TrimPrefix(n, "clickhouse/")
+		num, _, _ := strings.Cut(base, "_")
+		v, err := strconv.ParseUint(num, 10, 32)
+		if err != nil {
+			panic("store: the migration " + base + " has no number")
+		}
+		out = append(out, migration{version: uint32(v), name: base, sql: string(b)})
+	}
+	return out
+}
+
+const migrationsDDL = `CREATE TABLE IF NOT EXISTS migrations
+(version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
+ENGINE = MergeTree ORDER BY version SETTINGS non_replicated_deduplication_window = 100`
+
+// migrate applies each migration once. It refuses a database whose applied
+// migrations differ from the program's or go beyond them.
+func (s *Store) migrate(ctx context.Context, ms []migration) error {
+	if err := s.conn.Exec(ctx, migrationsDDL); err != nil {
+		return fmt.Errorf("failed to prepare migrations of the store: %w", err)
+	}
+	applied, err := s.applied(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[uint32]bool{}
+	for _, m := range ms {
+		known[m.version] = true
+		sum, done := applied[m.version]
+		switch {
+		case done && sum != m.checksum():
+			return &text.Hint{
+				Err:  fmt.Errorf("the store was migrated with another %s than this program has", m.name),
+				Hint: "use the program that made this data folder, or another folder with --data",
+			}
+		case done:
+			continue
+		}
+		if err := s.apply(ctx, m); err != nil {
+			return fmt.Errorf("failed to migrate the store with %s: %w", m.name, err)
+		}
+	}
+	for v := range applied {
+		if !known[v] {
+			return &text.Hint{
+				Err:  fmt.Errorf("the store has migration %d, which this program does not know", v),
+				Hint: "use a newer version of the program",
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) applied(ctx context.Context) (map[uint32]string, error) {
+	rows, err := s.conn.Query(ctx, "SELECT version, checksum FROM migrations")
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the migrations of the store: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	out := map[uint32]string{}
+	for rows.Next() {
+		var v uint32
+		var sum string
+		if err := rows.Scan(&v, &sum); err != nil {
+			return nil, fmt.Errorf("failed to read the migrations of the store: %w", err)
+		}
+		out[v] = sum
+	}
+	return out, rows.Err()
+}
+
+func (s *Store) apply(ctx context.Context, m migration) error {
+	for _, sql := range statements(m.sql) {
+		if err := s.conn.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	s.log.Info("migrated the store", "migration", m.name)
+	ctx = withSettings(ctx, insertSettings("migration-"+strconv.Itoa(int(m.version))))
+	return s.conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations VALUES (%d, '%s', '%s', now64(3))", m.version, m.name, m.checksum()))
+}
+
+// statements splits a file at semicolons that end a line and drops comments.
+func statements(sql string) []string {
+	var out []string
+	var b strings.Builder
+	for line := range strings.Lines(sql) {
+		if strings.HasPrefix(strings.TrimSpace(line), "--") {
+			continue
+		}
+		end, ok := strings.CutSuffix(strings.TrimRight(line, " \t\r\n"), ";")
+		b.WriteString(end)
+		b.WriteByte('\n')
+		if ok {
+			out = append(out, strings.TrimSpace(b.String()))
+			b.Reset()
+		}
+	}
+	if rest := strings.TrimSpace(b.String()); rest != "" {
+		out = append(out, rest)
+	}
+	return out
+}
