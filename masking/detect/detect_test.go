@@ -1,0 +1,185 @@
+package detect_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tallystick/tallystick/masking/detect"
+)
+
+// found is the matches as KIND=TEXT.
+func found(s string) []string {
+	var out []string
+	for _, m := range detect.Scan(nil, s) {
+		out = append(out, string(m.Kind)+"="+s[m.Start:m.End])
+	}
+	return out
+}
+
+func TestScan(t *testing.T) {
+	for _, tc := range []struct {
+		name, in string
+		want     []string
+	}{
+		{"email", "to alice.meyer@example.com now", []string{"email=alice.meyer@example.com"}},
+		{"email in query", "/s?email=a+b@x.co.uk&n=1", []string{"email=a+b@x.co.uk"}},
+		{"email encoded", "/s?email=alice%40example.com&x=1", []string{"email=alice%40example.com"}},
+		{"email encoded twice", "/s?u=alice%2540example.com", []string{"email=alice%2540example.com"}},
+		{"email all encoded", "/s?u=%61lice%40example%2Ecom", []string{"email=%61lice%40example%2Ecom"}},
+		{"email at two levels", "/s?u=a%2Bb@example.com", []string{"email=a%2Bb@example.com"}},
+		{"email end of sentence", "<bob@example.com>.", []string{"email=bob@example.com"}},
+		{"email unicode", "jürgen@müller.de", []string{"email=jürgen@müller.de"}},
+		{"email punycode", "a@xn--mller-kva.xn--p1ai", []string{"email=a@xn--mller-kva.xn--p1ai"}},
+		{"two emails", "a@b.de,c@d.org", []string{"email=a@b.de", "email=c@d.org"}},
+		{"mailto", "mailto:a@b.de?subject=x", []string{"email=a@b.de"}},
+		{"retina image", "/img/logo@2x.png", nil},
+		{"npm package", "/npm/@angular/core@1.2.3", nil},
+		{"user of a url", "https://deploy@git.example.com/x", nil},
+		{"no domain", "alice@localhost", nil},
+		{"twitter", "@alice hello", nil},
+		{"dot before at", "a.@b.de", nil},
+
+		{"ipv4", "/report?client=192.0.2.77&x", []string{"ipv4=192.0.2.77"}},
+		{"ipv4 with port", "from 192.0.2.77:8080", []string{"ipv4=192.0.2.77"}},
+		{"ipv4 in path", "/hosts/192.0.2.77/x", []string{"ipv4=192.0.2.77"}},
+		{"ipv4 ends a sentence", "at 192.0.2.77.", []string{"ipv4=192.0.2.77"}},
+		{"ipv4 encoded dots", "q=192%2E0%2E2%2E77", []string{"ipv4=192%2E0%2E2%2E77"}},
+		{"browser version", "Chrome/128.0.0.0 Safari/537.36", nil},
+		{"version", "v1.2.3.4 version=1.2.3.4 rv:1.9.3.20", nil},
+		{"oid", "1.2.840.113549.1.9.1", nil},
+		{"long version", "1.2.3.4.5", nil},
+		{"leading zero", "01.02.03.04", nil},
+		{"octet too big", "300.1.1.1", nil},
+		{"loopback", "127.0.0.1 0.0.0.0 255.255.255.255", nil},
+		{"package", "lib-1.2.3.4-beta", nil},
+
+		{"ipv6", "from 2001:db8::7 to", []string{"ipv6=2001:db8::7"}},
+		{"ipv6 in brackets", "http://[2001:db8:0:1:2:3:4:5]:443/", []string{"ipv6=2001:db8:0:1:2:3:4:5"}},
+		{"ipv6 encoded", "ip=2001%3Adb8%3A%3A7", []string{"ipv6=2001%3Adb8%3A%3A7"}},
+		{"unique local", "fd00:1::2", []string{"ipv6=fd00:1::2"}},
+		{"clock", "12:34:56", nil},
+		{"mac", "00:1b:44:11:3a:b7", nil},
+		{"loopback6", "::1 ::", nil},
+		{"c++", "std::vector a::b dead::beef", nil},
+		{"urn", "urn:uuid:aaaa", nil},
+
+		{"card", "card=4111111111111111&x=1", []string{"card=4111111111111111"}},
+		{"card in groups", "no 4111 1111 1111 1111 ok", []string{"card=4111 1111 1111 1111"}},
+		{"card with dashes", "5555-5555-5555-4444", []string{"card=5555-5555-5555-4444"}},
+		{"card with plus", "c=4111+1111+1111+1111", []string{"card=4111+1111+1111+1111"}},
+		{"card encoded spaces", "c=4111%201111%201111%201111", []string{"card=4111%201111%201111%201111"}},
+		{"amex", "3782 822463 10005", []string{"card=3782 822463 10005"}},
+		{"card in a path", "/pay/4242424242424242/confirm", []string{"card=4242424242424242"}},
+		{"card number id", "card_id=4111111111111111", []string{"card=4111111111111111"}},
+		{"no luhn", "4111111111111112", nil},
+		{"order number", "order=4111111111111111 /orders/4111111111111111 orderId=4111111111111111", nil},
+		{"tracking id", "tracking_no: 4111111111111111", nil},
+		{"milliseconds", "1795221335317", nil},
+		{"uuid", "41111111-1111-4111-8111-111111111111", nil},
+		{"uuid group before", "cafe-4111111111111111", nil},
+		{"decimal", "0.4111111111111111", nil},
+		{"part of hex", "a4111111111111111f", nil},
+		{"longer digits", "41111111111111111111111", nil},
+		{"no issuer", "9999999999999995", nil},
+		{"wrong groups", "41 11111111 111111", nil},
+		{"empty", "", nil},
+		{"percent only", "100% of %zz %4", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if d := cmp.Diff(tc.want, found(tc.in)); d != "" {
+				t.Errorf("%q (-want +got):\n%s", tc.in, d)
+			}
+		})
+	}
+}
+
+// TestEncodings holds that a value is found at every level of encoding up to
+// two and that its span covers it exactly.
+func TestEncodings(t *testing.T) {
+	for _, v := range []string{"alice@example.com", "192.0.2.77", "2001:db8::7", "4111 1111 1111 1111", "4242424242424242"} {
+		for level := range 3 {
+			enc := v
+			for range level {
+				enc = strings.ReplaceAll(url.QueryEscape(enc), "+", "%20")
+			}
+			m := detect.Scan(nil, "/s?x="+enc+"&y=1")
+			if len(m) != 1 || m[0].Start != 5 || m[0].End != 5+len(enc) {
+				t.Errorf("%q at level %d: %v", v, level, m)
+			}
+		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for _, k := range []detect.Kind{detect.Email, detect.IPv4, detect.IPv6, detect.Card} {
+		if k.Category() == "user" {
+			t.Errorf("%s has no category of its own", k)
+		}
+	}
+	if !detect.Any("a@b.de") || detect.Any("nothing 12 here") {
+		t.Error("Any")
+	}
+}
+
+func TestScanDoesNotAllocate(t *testing.T) {
+	dst := make([]detect.Match, 0, 8)
+	for _, s := range []string{"GET /api/v1/orders/123 a@b.de", "/s?email=alice%40example.com"} {
+		if n := testing.AllocsPerRun(100, func() { dst = detect.Scan(dst[:0], s) }); n != 0 {
+			t.Errorf("%q: %v allocations", s, n)
+		}
+	}
+}
+
+// FuzzScan holds that spans are in range and not empty, and that matches of one
+// kind do not overlap.
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{"a%40b.de", "4111 1111 1111 1111", "2001:db8::7", "1.2.3.4", "%25%2540@@::..", "a%2Bb@example.com %61"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ms := detect.Scan(nil, s)
+		for i, m := range ms {
+			if m.Start < 0 || m.End > len(s) || m.Start >= m.End || m.Confidence == 0 {
+				t.Fatalf("%+v in %d bytes", m, len(s))
+			}
+			for _, o := range ms[:i] {
+				if o == m {
+					t.Fatalf("%+v twice", m)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	ua := "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36 "
+	words := "the service has started and is waiting for work on all of its queues; nothing else to say about this one. "
+	target := "/api/v1/orders/8123456/items?page=12&sort=asc&sid=0a1b2c3d4e5f6071 "
+	for _, tc := range []struct{ name, text string }{
+		{"words", strings.Repeat(words, 40)},
+		{"agents", strings.Repeat(ua, 40)},
+		{"targets", strings.Repeat(target, 40)},
+		{"emails", strings.Repeat("/s?email=alice.meyer@example.com&page=1 ", 40)},
+		{"encoded", strings.Repeat("/s?email=alice.meyer%40example.com&page=1 ", 40)},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			dst := make([]detect.Match, 0, 256)
+			b.SetBytes(int64(len(tc.text)))
+			for b.Loop() {
+				dst = detect.Scan(dst[:0], tc.text)
+			}
+		})
+	}
+}
+
+func ExampleScan() {
+	s := "GET /search?email=alice%40example.com HTTP/1.1"
+	for _, m := range detect.Scan(nil, s) {
+		fmt.Println(m.Kind, m.Kind.Category(), s[m.Start:m.End])
+	}
+	// Output: email user.contact.email alice%40example.com
+}
