@@ -1,0 +1,189 @@
+// Package broker is the client of Kafka: it produces durably, consumes with
+// positions that the handler sets, and deletes what is done.
+//
+// It is the only importer of kafka-go. It knows nothing of what messages hold:
+// what is on lines.v1 is sealed, what is on findings.v1 is masked. Callers are
+// services/tap, services/auditor and services/alerter. Embedded or remote is
+// only an address.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// The topics.
+const (
+	Lines    = "lines.v1"    // sealed, signed batches; key = stream
+	Findings = "findings.v1" // findings as JSON; key = finding id
+)
+
+// MaxMessage is the most that key and value of one message may have together,
+// in bytes: Kafka's default message.max.bytes less the frame around them.
+const MaxMessage = 1_048_000
+
+// ErrTooLarge says that a message is over MaxMessage or over the broker's limit.
+var ErrTooLarge = errors.New("the message is too large for the broker")
+
+// Message is one record of a topic.
+type Message struct {
+	Key, Value []byte
+	// Partition, Offset and Time are set on what is fetched.
+	Partition int
+	Offset    int64
+	Time      time.Time
+}
+
+// Deps are what a Client uses of the program. Metrics may be nil.
+type Deps struct {
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Client is a connection to the cluster. It is safe for concurrent use.
+type Client struct {
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics
+	transport *kafka.Transport
+	client    *kafka.Client
+	dialer    *kafka.Dialer
+
+	mu         sync.Mutex
+	partitions map[string][]int     // by topic; guarded by mu
+	sent       map[place]*sentSizes // sizes of what this client produced; guarded by mu
+}
+
+type place struct {
+	topic     string
+	partition int
+}
+
+const (
+	requestTimeout = 10 * time.Second
+	// metadataTTL is kafka-go's cache of topics and leaders; its default of 6 s
+	// makes a new topic unknown for that long.
+	metadataTTL = 2 * time.Second
+)
+
+// Open connects, and creates the topics that are missing. The caller closes.
+func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	registerProtocol()
+	tlsConfig, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	mechanism, err := cfg.sasl()
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(deps.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	t := &kafka.Transport{
+		ClientID: clientID, TLS: tlsConfig, SASL: mechanism,
+		MetadataTTL: metadataTTL, MetadataTopics: []string{Lines, Findings},
+	}
+	c := &Client{
+		cfg: cfg, log: deps.Log, metrics: m, transport: t,
+		client:     &kafka.Client{Addr: kafka.TCP(cfg.Addresses...), Timeout: requestTimeout, Transport: t},
+		dialer:     &kafka.Dialer{ClientID: clientID, Timeout: requestTimeout, DualStack: true, TLS: tlsConfig, SASLMechanism: mechanism},
+		partitions: map[string][]int{},
+		sent:       map[place]*sentSizes{},
+	}
+	if err := c.ensureTopics(ctx); err != nil {
+		t.CloseIdleConnections()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close closes idle connections. Consume calls must have returned.
+func (c *Client) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
+}
+
+func (c *Client) ensureTopics(ctx context.Context) error {
+	for _, topic := range []string{Lines, Findings} {
+		_, err := c.partitionsOf(ctx, topic)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return &text.Hint{
+				Err:  fmt.Errorf("failed to reach Kafka at %v: %w", c.cfg.Addresses, err),
+				Hint: "check broker.addresses, tls and sasl in tallystick.yaml, and that Kafka runs there",
+			}
+		}
+		r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+			Topic: topic, NumPartitions: c.cfg.Partitions, ReplicationFactor: c.cfg.Replication,
+			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: fmt.Sprint(c.cfg.Retention.Milliseconds())}},
+		}}})
+		if err == nil {
+			err = r.Errors[topic]
+		}
+		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return &text.Hint{
+				Err:  fmt.Errorf("failed to create topic %s: %w", topic, err),
+				Hint: "create it by hand, or allow the user to create topics",
+			}
+		}
+		c.log.Info("created a topic", "topic", topic, "partitions", c.cfg.Partitions)
+	}
+	return nil
+}
+
+// partitionsOf returns the partitions of a topic, asked once.
+func (c *Client) partitionsOf(ctx context.Context, topic string) ([]int, error) {
+	c.mu.Lock()
+	known := c.partitions[topic]
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	m, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Topics) != 1 {
+		return nil, kafka.UnknownTopicOrPartition
+	}
+	if err := m.Topics[0].Error; err != nil {
+		return nil, err
+	}
+	out := make([]int, len(m.Topics[0].Partitions))
+	if len(out) == 0 {
+		return nil, kafka.UnknownTopicOrPartition
+	}
+	for i := range out {
+		out[i] = i // Kafka numbers them from 0 without gaps
+	}
+	c.mu.Lock()
+	c.partitions[topic] = out
+	c.mu.Unlock()
+	return out, nil
+}
+
+func retriable(err error) bool {
+	var k kafka.Error
+	if errors.As(err, &k) {
+		return k.Temporary() || k.Timeout()
+	}
+	var n net.Error
+	return errors.As(err, &n) || isBrokenConnection(err)
+}

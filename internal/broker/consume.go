@@ -1,0 +1,197 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+const (
+	sessionTimeout   = 10 * time.Second // after this a dead member's partitions move
+	heartbeat        = time.Second
+	rebalanceTimeout = 30 * time.Second // in which handlers must return
+	joinBackoff      = 500 * time.Millisecond
+)
+
+// Consume takes part in a group and runs handle for each partition of topic
+// that it is assigned, in a goroutine of its own, until ctx ends (nil) or a
+// handler fails (its error). The context of handle ends when the partition is
+// to be given up; handle must then return within half a minute, before any
+// other member gets the partition. A handler that returns nil early leaves its
+// partition alone until the next assignment.
+func (c *Client) Consume(ctx context.Context, group, topic string, handle func(context.Context, *Partition) error) error {
+	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: group, Brokers: c.cfg.Addresses, Dialer: c.dialer, Topics: []string{topic},
+		HeartbeatInterval: heartbeat, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
+		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout, WatchPartitionChanges: true,
+	})
+	if err != nil {
+		return fmt.Errorf("failed to join group %s: %w", group, err)
+	}
+	defer func() { _ = g.Close() }()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for {
+		gen, err := g.Next(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			c.log.Warn("joining the group failed and is tried again", "group", group, "error", err)
+			continue
+		}
+		c.metrics.generations.WithLabelValues(group).Inc()
+		for _, a := range gen.Assignments[topic] {
+			gen.Start(func(genCtx context.Context) {
+				if err := c.serve(ctx, genCtx, gen, topic, a, handle); err != nil {
+					stop(&handlerError{err})
+				}
+			})
+		}
+	}
+	_ = g.Close() // waits for the handlers
+	var failed *handlerError
+	if errors.As(context.Cause(ctx), &failed) {
+		return failed.err
+	}
+	return nil
+}
+
+// handlerError tells a handler's failure from the end of the caller's context.
+type handlerError struct{ err error }
+
+func (e *handlerError) Error() string { return e.err.Error() }
+
+func (c *Client) serve(ctx, genCtx context.Context, gen *kafka.Generation, topic string, a kafka.PartitionAssignment,
+	handle func(context.Context, *Partition) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(genCtx, cancel)()
+	p := &Partition{ID: a.ID, client: c, topic: topic, gen: gen, start: a.Offset, committed: max(a.Offset, 0)}
+	defer p.close()
+	err := handle(ctx, p)
+	if ctx.Err() != nil { // asked to stop: what it says then is only that
+		if err != nil && !errors.Is(err, context.Canceled) {
+			c.log.Warn("a partition was given up with an error", "topic", topic, "partition", a.ID, "error", err)
+		}
+		return nil
+	}
+	if err == nil {
+		<-ctx.Done() // returning would end the generation
+	}
+	return err
+}
+
+// Partition is one assigned partition. It belongs to its handler.
+type Partition struct {
+	ID int
+
+	client *Client
+	topic  string
+	gen    *kafka.Generation
+	start  int64 // committed offset, or kafka.FirstOffset
+	reader *kafka.Reader
+
+	mu        sync.Mutex
+	high      int64 // guarded by mu
+	committed int64 // guarded by mu
+}
+
+// RangeError says that a position is not in the partition: below First the
+// broker has deleted it unread, above Last the broker has lost data or is
+// another one than it was.
+type RangeError struct{ Asked, First, Last int64 }
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("offset %d is not in the partition, which goes from %d to %d", e.Asked, e.First, e.Last)
+}
+
+// Seek makes offset the next to be fetched. Without it that is the group's
+// committed offset, or the first. The error is a *RangeError if the partition
+// does not have it; one past the last is fine.
+func (p *Partition) Seek(ctx context.Context, offset int64) error {
+	first, last, err := p.client.offsets(ctx, p.topic, p.ID)
+	if err != nil {
+		return fmt.Errorf("failed to seek in %s: %w", p.topic, err)
+	}
+	if offset < first || offset > last {
+		return &RangeError{Asked: offset, First: first, Last: last}
+	}
+	p.mu.Lock()
+	p.high = last
+	p.mu.Unlock()
+	p.start = offset
+	if p.reader != nil {
+		return p.reader.SetOffset(offset)
+	}
+	return nil
+}
+
+// Fetch returns the next message. It blocks until there is one or ctx ends.
+func (p *Partition) Fetch(ctx context.Context) (Message, error) {
+	if p.reader == nil {
+		if err := p.open(); err != nil {
+			return Message{}, err
+		}
+	}
+	m, err := p.reader.FetchMessage(ctx)
+	if err != nil {
+		return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
+	}
+	p.mu.Lock()
+	p.high = max(p.high, m.HighWaterMark)
+	p.mu.Unlock()
+	p.client.metrics.fetched.WithLabelValues(p.topic).Inc()
+	p.client.metrics.fetchedBytes.WithLabelValues(p.topic).Add(float64(len(m.Key) + len(m.Value)))
+	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Time: m.Time}, nil
+}
+
+// open starts the reader. Its queue is short because messages are large:
+// kafka-go's default of 100 would hold 100 MB.
+func (p *Partition) open() error {
+	p.reader = kafka.NewReader(kafka.ReaderConfig{
+		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
+		QueueCapacity: 4, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second,
+		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second,
+	})
+	return p.reader.SetOffset(p.start)
+}
+
+// Commit tells the group that everything below next is done.
+func (p *Partition) Commit(ctx context.Context, next int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.gen.CommitOffsets(map[string]map[int]int64{p.topic: {p.ID: next}}); err != nil {
+		return fmt.Errorf("failed to commit to %s: %w", p.topic, err)
+	}
+	p.mu.Lock()
+	p.committed = next
+	p.mu.Unlock()
+	return nil
+}
+
+// Committed is what the group committed of the partition, 0 if nothing.
+func (p *Partition) Committed() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.committed
+}
+
+// HighWatermark is one past the last offset that the partition is known to
+// have: it grows with Seek and Fetch. 0 before either.
+func (p *Partition) HighWatermark() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.high
+}
+
+func (p *Partition) close() {
+	if p.reader != nil {
+		_ = p.reader.Close()
+	}
+}

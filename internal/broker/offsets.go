@@ -1,0 +1,213 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// offsets returns the first offset of a partition and one past the last.
+func (c *Client) offsets(ctx context.Context, topic string, partition int) (first, last int64, err error) {
+	r, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
+	}})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range r.Topics[topic] {
+		if p.Partition == partition {
+			return p.FirstOffset, p.LastOffset, p.Error
+		}
+	}
+	return 0, 0, kafka.UnknownTopicOrPartition
+}
+
+// DeleteBelow deletes the messages of a partition below offset, except the
+// last of the partition: a broker that is left with none and ends uncleanly
+// may begin again at offset 0, and the stored positions would be wrong.
+func (c *Client) DeleteBelow(ctx context.Context, topic string, partition int, offset int64) error {
+	first, last, err := c.offsets(ctx, topic, partition)
+	if err != nil {
+		return fmt.Errorf("failed to delete from %s: %w", topic, err)
+	}
+	offset = min(offset, last-1)
+	if offset <= first {
+		return nil
+	}
+	m, err := c.transport.RoundTrip(ctx, c.client.Addr, &deleteRecordsRequest{
+		TimeoutMs: int32(requestTimeout.Milliseconds() / 2),
+		Topics: []deleteRecordsTopic{{Name: topic, Partitions: []deleteRecordsPartition{{
+			Index: int32(partition), Offset: offset,
+		}}}},
+	})
+	if err != nil {
+		return fmt.Errorf("failed to delete from %s: %w", topic, err)
+	}
+	for _, t := range m.(*deleteRecordsResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode != 0 {
+				return &text.Hint{
+					Err:  fmt.Errorf("failed to delete from %s: %w", topic, kafka.Error(p.ErrorCode)),
+					Hint: "allow the user to delete records of the topic, and leave its cleanup.policy at delete",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Backlog is what a group has not committed of a topic.
+type Backlog struct {
+	Messages int64
+	// Bytes counts what this client produced exactly; other messages count as
+	// the average of those, or as 1,000,000 bytes if there is none. So a tap
+	// that starts anew errs to the side of waiting.
+	Bytes int64
+}
+
+// unknownSize is what a message counts as when nothing is known.
+const unknownSize = 1_000_000
+
+// Backlog returns what group has not committed of topic. A tap asks before it
+// reads on.
+func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, error) {
+	var out Backlog
+	parts, err := c.partitionsOf(ctx, topic)
+	if err != nil {
+		return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+	}
+	r, err := c.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
+	if err == nil {
+		err = r.Error
+	}
+	committed := map[int]int64{} // none of a group that never was
+	switch {
+	case errors.Is(err, kafka.GroupIdNotFound):
+	case err != nil:
+		return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+	default:
+		for _, p := range r.Topics[topic] {
+			committed[p.Partition] = p.CommittedOffset // -1: none
+		}
+	}
+	for _, p := range parts {
+		first, last, err := c.offsets(ctx, topic, p)
+		if err != nil {
+			return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+		}
+		from := max(first, committed[p])
+		if last <= from {
+			continue
+		}
+		c.mu.Lock()
+		s := c.sent[place{topic, p}]
+		n := s.unread(from, last)
+		c.mu.Unlock()
+		out.Messages += last - from
+		out.Bytes += n
+	}
+	return out, nil
+}
+
+const maxSizes = 1 << 14
+
+// sentSizes remembers the sizes of the last messages produced to a partition.
+type sentSizes struct {
+	offsets []int64 // ascending but for retries
+	sizes   []int
+	count   int64 // of all messages ever, for the average
+	total   int64
+}
+
+func (s *sentSizes) add(offset int64, size int) {
+	if len(s.offsets) >= maxSizes {
+		n := copy(s.offsets, s.offsets[maxSizes/2:])
+		copy(s.sizes, s.sizes[maxSizes/2:])
+		s.offsets, s.sizes = s.offsets[:n], s.sizes[:n]
+	}
+	s.offsets, s.sizes = append(s.offsets, offset), append(s.sizes, size)
+	s.count++
+	s.total += int64(size)
+}
+
+// unread is the size of the messages in [from, until). A nil s knows nothing.
+func (s *sentSizes) unread(from, until int64) int64 {
+	if s == nil || s.count == 0 {
+		return (until - from) * unknownSize
+	}
+	var known, bytes int64
+	for i, o := range s.offsets {
+		if o >= from && o < until {
+			known++
+			bytes += int64(s.sizes[i])
+		}
+	}
+	return bytes + max(until-from-known, 0)*(s.total/s.count)
+}
+
+// The messages of DeleteRecords (API key 21, versions 0 and 1), which kafka-go
+// lacks: https://kafka.apache.org/protocol.html#The_Messages_DeleteRecords.
+type deleteRecordsRequest struct {
+	Topics    []deleteRecordsTopic `kafka:"min=v0,max=v1"`
+	TimeoutMs int32                `kafka:"min=v0,max=v1"`
+}
+
+type deleteRecordsTopic struct {
+	Name       string                   `kafka:"min=v0,max=v1"`
+	Partitions []deleteRecordsPartition `kafka:"min=v0,max=v1"`
+}
+
+type deleteRecordsPartition struct {
+	Index  int32 `kafka:"min=v0,max=v1"`
+	Offset int64 `kafka:"min=v0,max=v1"`
+}
+
+type deleteRecordsResponse struct {
+	ThrottleTimeMs int32                 `kafka:"min=v0,max=v1"`
+	Topics         []deletedRecordsTopic `kafka:"min=v0,max=v1"`
+}
+
+type deletedRecordsTopic struct {
+	Name       string                    `kafka:"min=v0,max=v1"`
+	Partitions []deletedRecordsPartition `kafka:"min=v0,max=v1"`
+}
+
+type deletedRecordsPartition struct {
+	Index        int32 `kafka:"min=v0,max=v1"`
+	LowWatermark int64 `kafka:"min=v0,max=v1"`
+	ErrorCode    int16 `kafka:"min=v0,max=v1"`
+}
+
+// ApiKey names the request to kafka-go.
+func (*deleteRecordsRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
+
+// ApiKey names the response to kafka-go.
+func (*deleteRecordsResponse) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
+
+// Broker routes the request to the partition's leader.
+func (r *deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	t := r.Topics[0]
+	topic, ok := cluster.Topics[t.Name]
+	if !ok {
+		return protocol.Broker{}, protocol.NewErrNoTopic(t.Name)
+	}
+	p, ok := topic.Partitions[t.Partitions[0].Index]
+	if !ok {
+		return protocol.Broker{}, protocol.NewErrNoPartition(t.Name, t.Partitions[0].Index)
+	}
+	return cluster.Brokers[p.Leader], nil
+}
+
+var _ protocol.BrokerMessage = (*deleteRecordsRequest)(nil)
+
+// registerProtocol adds DeleteRecords to kafka-go's table of messages, which
+// is the process's: once, before the first connection.
+var registerProtocol = sync.OnceFunc(func() {
+	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
+})
