@@ -1,0 +1,180 @@
+// Package auditor turns sealed batches into the record: open, stages, store,
+// ledger rows, findings, commit, in this order.
+//
+// One worker has one partition of lines.v1. Its unit of exactly-once is the
+// chunk: an offset range that is announced in the store (intent), inserted
+// under one token, closed, and only then committed. After any failure the
+// worker starts again from what the store says. The auditor is the only
+// service that sees clear values; it sends and stores entries and findings
+// only, and never decides what a finding means: controls do.
+package auditor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/masking/plain"
+	"github.com/tallystick/tallystick/masking/seal"
+)
+
+// Topics and the consumer group.
+const (
+	LinesTopic    = "lines.v1"
+	FindingsTopic = "findings.v1"
+	Group         = "auditor"
+)
+
+// Config holds the limits of a chunk.
+type Config struct {
+	// MaxRows closes a chunk at this many lines. Default 50,000: memory and
+	// the engine's cost per row both grow beyond.
+	MaxRows int
+	// MaxAge closes a chunk this long after its first batch. Default 500 ms.
+	MaxAge time.Duration
+	// Parallel is how many batches of a partition are processed at once.
+	// Default the number of cores.
+	Parallel int
+}
+
+// Processor runs the stages over a batch.
+type Processor interface {
+	Process(ctx context.Context, b *audit.Batch) error
+}
+
+// Opener opens what a tap sealed. An error of package seal rejects the batch.
+type Opener interface {
+	Open(msg []byte) (seal.Header, []audit.Line, [32]byte, error)
+}
+
+// Store is the part of the store that a worker writes and asks.
+type Store interface {
+	Position(ctx context.Context, partition int) (next int64, open *audit.Chunk, err error)
+	StreamRanges(ctx context.Context, stream string) ([]audit.StreamRange, error)
+	Marks(ctx context.Context, stream string, generation uint32, from, until uint64) ([]store.Mark, error)
+	OpenChunk(ctx context.Context, c *audit.Chunk) error
+	InsertEntries(ctx context.Context, c *audit.Chunk, b *store.EntryBlock) error
+	InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error
+	InsertFindings(ctx context.Context, c *audit.Chunk, fs []audit.Finding) error
+	InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error
+	CloseChunk(ctx context.Context, c *audit.Chunk) error
+	EachEntry(ctx context.Context, chunk string, version uint16, fn func(*audit.Entry) error) error
+	EachRejection(ctx context.Context, chunk string, version uint16, fn func(*audit.Rejection) error) error
+	EachFinding(ctx context.Context, chunk string, version uint16, fn func(*audit.Finding) error) error
+	ClosedSince(ctx context.Context, partition int, from int64) ([]*audit.Chunk, error)
+}
+
+// Publisher produces to a topic and returns once it is durable.
+type Publisher interface {
+	Produce(ctx context.Context, topic string, msgs ...broker.Message) error
+}
+
+// Consumer hands out partitions.
+type Consumer interface {
+	Consume(ctx context.Context, group, topic string, handle func(context.Context, *broker.Partition) error) error
+	DeleteBelow(ctx context.Context, topic string, partition int, offset int64) error
+}
+
+// LineSealer seals the rejected lines of one chunk.
+type LineSealer interface {
+	SealedKey() []byte
+	Seal(entryID string, line plain.Text) []byte
+}
+
+// Deps are what an auditor needs; all must be set but Nudge.
+type Deps struct {
+	Pipeline  Processor
+	Opener    Opener
+	Store     Store
+	Publisher Publisher
+	Consumer  Consumer
+	Controls  *control.Set
+	// NewLineSealer makes the sealer of a chunk's rejected lines.
+	NewLineSealer func() (LineSealer, error)
+	// Versions says what makes the entries now.
+	Versions func() audit.Versions
+	// Stored is told which findings are durable, so that gaps are not raised
+	// again.
+	Stored func([]audit.Finding)
+	// Nudge is called after a chunk closed, so that the ledger in the same
+	// process need not wait for its clock. Optional.
+	Nudge      func()
+	Clean      bool // delete from lines.v1 what is closed: the embedded broker has no retention
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+}
+
+// Auditor runs the workers.
+type Auditor struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	tallies tallies
+}
+
+// New makes an auditor and starts nothing.
+func New(cfg Config, deps Deps) (*Auditor, error) {
+	if deps.Pipeline == nil || deps.Opener == nil || deps.Store == nil || deps.Publisher == nil || deps.Consumer == nil || deps.Controls == nil {
+		return nil, errors.New("failed to make the auditor: a dependency is missing")
+	}
+	if cfg.MaxRows == 0 {
+		cfg.MaxRows = 50_000
+	}
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = 500 * time.Millisecond
+	}
+	if cfg.Parallel == 0 {
+		cfg.Parallel = runtime.GOMAXPROCS(0)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	return &Auditor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer)}, nil
+}
+
+// Run works until ctx ends. A worker that fails is started again after a pause
+// that grows to ten seconds.
+func (a *Auditor) Run(ctx context.Context) error {
+	err := a.deps.Consumer.Consume(ctx, Group, LinesTopic, a.partition)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("failed to consume %s: %w", LinesTopic, err)
+	}
+	return nil
+}
+
+func (a *Auditor) partition(ctx context.Context, p *broker.Partition) error {
+	const longest = 10 * time.Second
+	pause := 100 * time.Millisecond
+	for {
+		began := a.deps.Now()
+		err := newWorker(a, p).run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.metrics.restarts.Inc()
+		a.deps.Logger.Error("a partition's worker failed and starts again from the store",
+			"partition", p.ID, "pause", pause, "error", err)
+		if a.deps.Now().Sub(began) > time.Minute {
+			pause = 100 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longest)
+	}
+}

@@ -1,0 +1,155 @@
+package auditor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/store"
+)
+
+type sourceHour struct {
+	source string
+	hour   time.Time
+}
+
+// building is a chunk in the making: its rows encoded for the store and
+// hashed for the ledger. It is used by one goroutine at a time.
+type building struct {
+	chunk      *audit.Chunk
+	block      *store.EntryBlock
+	rows       *ledger.Table
+	rejections []audit.Rejection
+	findings   []audit.Finding
+	gaps       map[string]bool // ids of the gaps among findings
+	hours      map[sourceHour]*store.Completeness
+	tallies    map[string]Tally // by boot id
+	sealer     LineSealer
+	scratch    []byte
+	lines      int
+	messages   int
+	whole      bool // the last part added ended its message
+}
+
+func newBuilding() *building {
+	return &building{block: store.NewEntryBlock()}
+}
+
+// begin starts chunk c with empty contents.
+func (b *building) begin(c *audit.Chunk) {
+	c.Streams, c.Entries, c.Rejections, c.Findings = nil, 0, 0, 0
+	b.chunk, b.rows, b.sealer = c, ledger.NewTable(c.Salt), nil
+	b.block.Reset()
+	b.rejections, b.findings = b.rejections[:0], b.findings[:0]
+	b.gaps = map[string]bool{}
+	b.hours, b.tallies = map[sourceHour]*store.Completeness{}, map[string]Tally{}
+	b.lines, b.messages, b.whole = 0, 0, false
+}
+
+// add takes over what the stages made of one part; failed is their error.
+func (b *building) add(a *Auditor, it *work, failed error) error {
+	if failed != nil {
+		return failed
+	}
+	batch := it.batch
+	var hour time.Time
+	for i := range batch.Entries {
+		e := &batch.Entries[i]
+		if e.Skip {
+			continue
+		}
+		e.Chunk, e.Version, e.Row = b.chunk.ID, b.chunk.Version, uint32(b.rows.Count())
+		b.scratch = ledger.AppendEntry(b.scratch[:0], e)
+		b.rows.Add(b.scratch)
+		if err := b.block.Append(e); err != nil {
+			return fmt.Errorf("failed to encode an entry: %w", err)
+		}
+		hour = e.EventTime.Truncate(time.Hour)
+		b.count(batch.Source, hour).Received++
+	}
+	if hour.IsZero() {
+		hour = batch.Received.Truncate(time.Hour)
+	}
+	for i := range batch.Rejections {
+		r := &batch.Rejections[i]
+		if err := b.sealLine(a, r, batch.Lines[r.Line]); err != nil {
+			return err
+		}
+		a.metrics.rejections.WithLabelValues(string(r.Reason)).Inc()
+		b.rejections = append(b.rejections, *r)
+		c := b.count(batch.Source, hour)
+		c.Received++
+		c.Rejected++
+	}
+	if it.refused != nil {
+		a.metrics.rejections.WithLabelValues(string(it.refused.Reason)).Inc()
+		b.rejections = append(b.rejections, *it.refused)
+	}
+	b.addFindings(a, it.extra)
+	b.addFindings(a, batch.Findings)
+	t := b.tallies[it.boot]
+	t.add(Tally{Lines: uint64(len(batch.Lines)) + it.known, Entries: uint64(len(batch.Lines) - len(batch.Rejections)),
+		Rejections: uint64(len(batch.Rejections)), Duplicates: it.known, Findings: uint64(len(batch.Findings) + len(it.extra))})
+	b.tallies[it.boot] = t
+	b.lines += len(batch.Lines)
+	b.whole = it.last
+	if it.last {
+		b.messages++
+		b.chunk.Until = it.from + 1
+		for _, r := range it.reach {
+			b.reach(r)
+		}
+	}
+	return nil
+}
+
+// addFindings adds findings; the same gap out of several parts is added once.
+func (b *building) addFindings(a *Auditor, fs []audit.Finding) {
+	for _, f := range fs {
+		if f.Kind == audit.Gap {
+			if b.gaps[f.ID] {
+				continue
+			}
+			b.gaps[f.ID] = true
+		}
+		f.Chunk, f.Detected = b.chunk.ID, a.deps.Now().UTC()
+		a.metrics.findings.WithLabelValues(f.Control).Inc()
+		b.findings = append(b.findings, f)
+	}
+}
+
+func (b *building) count(source string, hour time.Time) *store.Completeness {
+	k := sourceHour{source, hour}
+	c := b.hours[k]
+	if c == nil {
+		c = &store.Completeness{Source: source, Hour: hour}
+		b.hours[k] = c
+	}
+	return c
+}
+
+// sealLine seals a rejected line: one encapsulation a chunk, one AEAD a line.
+func (b *building) sealLine(a *Auditor, r *audit.Rejection, l audit.Line) error {
+	if b.sealer == nil {
+		s, err := a.deps.NewLineSealer()
+		if err != nil {
+			return fmt.Errorf("failed to make the key of the chunk's rejected lines: %w", err)
+		}
+		b.sealer = s
+	}
+	r.SealedKey, r.Sealed = b.sealer.SealedKey(), b.sealer.Seal(r.Origin.EntryID(), l.Text)
+	return nil
+}
+
+// reach adds a range, joined to the one before when they touch.
+func (b *building) reach(r audit.StreamRange) {
+	for i := range b.chunk.Streams {
+		s := &b.chunk.Streams[i]
+		if s.Stream == r.Stream && s.Generation == r.Generation && s.Boot == r.Boot && s.Tap == r.Tap && s.Until == r.From {
+			s.Until, s.Sequence, s.Head = r.Until, r.Sequence, r.Head
+			return
+		}
+	}
+	b.chunk.Streams = append(b.chunk.Streams, r)
+}

@@ -1,0 +1,191 @@
+package auditor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/store"
+)
+
+// newChunk names the chunk that begins with a message.
+func (w *worker) newChunk(it *work) (*audit.Chunk, error) {
+	salt := make([]byte, ledger.SaltSize)
+	if _, err := rand.Read(salt); err != nil {
+		return nil, err
+	}
+	tag := make([]byte, 4)
+	if _, err := rand.Read(tag); err != nil {
+		return nil, err
+	}
+	return &audit.Chunk{
+		ID:        fmt.Sprintf("%s-%d-%d-%s", LinesTopic, w.p.ID, it.from, hex.EncodeToString(tag)),
+		Version:   1,
+		Partition: w.p.ID,
+		From:      it.from,
+		Opened:    w.a.deps.Now().UTC(),
+		Versions:  w.a.deps.Versions(),
+		Salt:      salt,
+	}, nil
+}
+
+// commit makes a chunk durable: intent, rows, close, findings, offset. The
+// order is the promise that nothing is lost and nothing counted twice. A chunk
+// that is redone takes its roots from what the store holds, because there the
+// first stored rows win.
+func (w *worker) commit(ctx context.Context, b *building, redo bool) error {
+	began := w.a.deps.Now()
+	d, c := &w.a.deps, b.chunk
+	ledger.SortRejections(b.rejections)
+	ledger.SortFindings(b.findings)
+	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
+	b.roots()
+	if !redo {
+		if err := d.Store.OpenChunk(ctx, c); err != nil {
+			return fmt.Errorf("failed to announce chunk %s: %w", c.ID, err)
+		}
+	}
+	if err := w.insert(ctx, b); err != nil {
+		return fmt.Errorf("failed to insert chunk %s: %w", c.ID, err)
+	}
+	if redo {
+		if err := w.rootsFromStore(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := d.Store.CloseChunk(ctx, c); err != nil {
+		return fmt.Errorf("failed to close chunk %s: %w", c.ID, err)
+	}
+	d.Stored(b.findings)
+	if d.Nudge != nil {
+		d.Nudge()
+	}
+	if err := w.publish(ctx, b.findings); err != nil {
+		return err
+	}
+	if err := w.p.Commit(ctx, c.Until); err != nil {
+		return fmt.Errorf("failed to commit the offset after chunk %s: %w", c.ID, err)
+	}
+	if d.Clean {
+		if err := d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, c.Until); err != nil {
+			d.Logger.Warn("failed to delete committed batches; trying again with the next chunk", "partition", w.p.ID, "error", err)
+		}
+	}
+	w.a.tallies.record(b.tallies)
+	w.a.metrics.entries.Add(float64(c.Entries))
+	w.a.metrics.chunks.Inc()
+	w.a.metrics.chunkSeconds.Observe(d.Now().Sub(began).Seconds())
+	w.blocks <- b
+	return nil
+}
+
+func (w *worker) insert(ctx context.Context, b *building) error {
+	d, c := &w.a.deps, b.chunk
+	if b.block.Rows() > 0 {
+		if err := d.Store.InsertEntries(ctx, c, b.block); err != nil {
+			return err
+		}
+	}
+	if len(b.rejections) > 0 {
+		if err := d.Store.InsertRejections(ctx, c, b.rejections); err != nil {
+			return err
+		}
+	}
+	if len(b.findings) > 0 {
+		if err := d.Store.InsertFindings(ctx, c, b.findings); err != nil {
+			return err
+		}
+	}
+	if len(b.hours) == 0 {
+		return nil
+	}
+	rows := make([]store.Completeness, 0, len(b.hours))
+	for _, h := range b.hours {
+		rows = append(rows, *h)
+	}
+	return d.Store.InsertCompleteness(ctx, c, rows)
+}
+
+// roots sets the chunk's roots and row marks from the rows at hand.
+func (b *building) roots() {
+	b.chunk.Roots, b.chunk.RowMarks = map[string][]byte{}, map[string][]byte{}
+	set := func(name string, t *ledger.Table) {
+		b.chunk.Roots[name] = t.Root()
+		b.chunk.RowMarks[name] = append([]byte(nil), t.Marks()...)
+	}
+	set(ledger.TableEntries, b.rows)
+	rejections := ledger.NewTable(b.chunk.Salt)
+	for i := range b.rejections {
+		b.scratch = ledger.AppendRejection(b.scratch[:0], &b.rejections[i])
+		rejections.Add(b.scratch)
+	}
+	set(ledger.TableRejections, rejections)
+	findings := ledger.NewTable(b.chunk.Salt)
+	for i := range b.findings {
+		b.scratch = ledger.AppendFinding(b.scratch[:0], &b.findings[i])
+		findings.Add(b.scratch)
+	}
+	set(ledger.TableFindings, findings)
+}
+
+// publish sends findings to the alerter, keyed by control so that one
+// control's findings stay in order.
+func (w *worker) publish(ctx context.Context, fs []audit.Finding) error {
+	if len(fs) == 0 {
+		return nil
+	}
+	msgs := make([]broker.Message, len(fs))
+	for i := range fs {
+		v, err := json.Marshal(&fs[i])
+		if err != nil {
+			return fmt.Errorf("failed to encode a finding: %w", err)
+		}
+		msgs[i] = broker.Message{Key: []byte(fs[i].Control), Value: v}
+	}
+	if err := w.a.deps.Publisher.Produce(ctx, FindingsTopic, msgs...); err != nil {
+		return fmt.Errorf("failed to publish findings: %w", err)
+	}
+	return nil
+}
+
+// rootsFromStore takes counts, roots and row marks from the stored rows.
+func (w *worker) rootsFromStore(ctx context.Context, c *audit.Chunk) error {
+	var scratch []byte
+	tables := map[string]*ledger.Table{}
+	for _, name := range ledger.Tables {
+		tables[name] = ledger.NewTable(c.Salt)
+	}
+	err := w.a.deps.Store.EachEntry(ctx, c.ID, c.Version, func(e *audit.Entry) error {
+		scratch = ledger.AppendEntry(scratch[:0], e)
+		tables[ledger.TableEntries].Add(scratch)
+		return nil
+	})
+	if err == nil {
+		err = w.a.deps.Store.EachRejection(ctx, c.ID, c.Version, func(r *audit.Rejection) error {
+			scratch = ledger.AppendRejection(scratch[:0], r)
+			tables[ledger.TableRejections].Add(scratch)
+			return nil
+		})
+	}
+	if err == nil {
+		err = w.a.deps.Store.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
+			scratch = ledger.AppendFinding(scratch[:0], f)
+			tables[ledger.TableFindings].Add(scratch)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("failed to read chunk %s back: %w", c.ID, err)
+	}
+	c.Entries, c.Rejections, c.Findings = uint32(tables[ledger.TableEntries].Count()), uint32(tables[ledger.TableRejections].Count()), uint32(tables[ledger.TableFindings].Count())
+	for name, t := range tables {
+		c.Roots[name] = t.Root()
+		c.RowMarks[name] = append([]byte(nil), t.Marks()...)
+	}
+	return nil
+}
