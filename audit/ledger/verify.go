@@ -24,8 +24,9 @@ import (
 // findings as SortFindings has them. f must not keep what it is given.
 type Source interface {
 	// EachChunk calls f with each closed chunk, all versions, superseded ones
-	// too. Roots and RowMarks need not be set.
-	EachChunk(ctx context.Context, f func(*audit.Chunk) error) error
+	// too, and what the store believes to be its leaf, which verify does not
+	// trust. Roots and RowMarks need not be set.
+	EachChunk(ctx context.Context, f func(c *audit.Chunk, leaf int64) error) error
 	EachEntry(ctx context.Context, chunk string, version uint16, f func(*audit.Entry) error) error
 	EachRejection(ctx context.Context, chunk string, version uint16, f func(*audit.Rejection) error) error
 	EachFinding(ctx context.Context, chunk string, version uint16, f func(*audit.Finding) error) error
@@ -182,7 +183,7 @@ func (v *verification) note(l Leaf) {
 // readChunks matches the store's chunks with the leaves.
 func (v *verification) readChunks(ctx context.Context) error {
 	here := map[chunkKey]bool{}
-	err := v.src.EachChunk(ctx, func(c *audit.Chunk) error {
+	err := v.src.EachChunk(ctx, func(c *audit.Chunk, _ int64) error {
 		k := chunkKey{c.ID, c.Version}
 		here[k] = true
 		leaf, ok := v.leaves[k]

@@ -26,9 +26,9 @@ type memoryChunk struct {
 	findings   []audit.Finding
 }
 
-func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk) error) error {
+func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk, int64) error) error {
 	for _, c := range m.chunks {
-		if err := f(&c.Chunk); err != nil {
+		if err := f(&c.Chunk, -1); err != nil {
 			return err
 		}
 	}

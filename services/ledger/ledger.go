@@ -23,8 +23,8 @@ import (
 // Store knows which chunks wait for a leaf.
 type Store interface {
 	// ClosedWithoutLeaf returns closed chunks without leaf with their counts,
-	// roots and row marks, oldest first; it may return only the first of many.
-	ClosedWithoutLeaf(ctx context.Context) ([]*audit.Chunk, error)
+	// roots and row marks, oldest first, at most limit.
+	ClosedWithoutLeaf(ctx context.Context, limit int) ([]*audit.Chunk, error)
 	// SetLeaf records the index of a chunk's leaf. Setting the same one again
 	// does nothing.
 	SetLeaf(ctx context.Context, chunk string, version uint16, index uint64) error
@@ -43,11 +43,15 @@ type Artefacts interface {
 	SetArtefactLeaf(ctx context.Context, name string, index uint64) error
 }
 
-// Findings takes findings that come from no chunk. The same id again is the
-// same finding.
-type Findings interface {
-	Raise(ctx context.Context, fs ...audit.Finding) error
+// Alarm is told when chunks wait too long: GV-03, reason leaf-missing.
+type Alarm interface {
+	// LateLeaf raises the finding. chunk is the one that waits longest; the same
+	// chunk again is the same finding.
+	LateLeaf(ctx context.Context, chunk string, waiting int, since, now time.Time) error
 }
+
+// stepChunks is how many chunks get their leaves in one append.
+const stepChunks = 100
 
 // Config configures the ledger.
 type Config struct {
@@ -65,7 +69,7 @@ type Deps struct {
 	Signer     ledger.Signer
 	Store      Store
 	Artefacts  Artefacts // Optional
-	Findings   Findings  // Optional
+	Alarm      Alarm     // Optional
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time // nil means time.Now
@@ -137,18 +141,30 @@ func (s *Ledger) Run(ctx context.Context) error {
 // Step gives a leaf to everything that waits for one now. Run calls it; a
 // command that works on a data folder without Run may call it instead.
 func (s *Ledger) Step(ctx context.Context) error {
-	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx)
+	for {
+		n, err := s.stepChunks(ctx)
+		if err != nil {
+			return err
+		}
+		if n < stepChunks {
+			return s.artefacts(ctx)
+		}
+	}
+}
+
+func (s *Ledger) stepChunks(ctx context.Context) (int, error) {
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
 	if err != nil {
-		return fmt.Errorf("failed to read chunks without leaf: %w", err)
+		return 0, fmt.Errorf("failed to read chunks without leaf: %w", err)
 	}
 	s.m.waiting.Set(float64(len(chunks)))
 	if err := s.sequence(ctx, chunks); err != nil {
 		s.watch(ctx, chunks)
-		return err
+		return 0, err
 	}
 	s.waiting, s.raised = map[chunkKey]time.Time{}, false
 	s.m.waiting.Set(0)
-	return s.artefacts(ctx)
+	return len(chunks), nil
 }
 
 // sequence appends the leaves of chunks. Marks are written first: a leaf without
@@ -232,13 +248,10 @@ func (s *Ledger) watch(ctx context.Context, chunks []*audit.Chunk) {
 		}
 	}
 	s.waiting = seen
-	if oldest == nil || s.raised || s.deps.Findings == nil || now.Sub(since) < s.cfg.Late {
+	if oldest == nil || s.raised || s.deps.Alarm == nil || now.Sub(since) < s.cfg.Late {
 		return
 	}
-	err := s.deps.Findings.Raise(ctx, audit.Finding{
-		ID: "GV-03-leaf-" + oldest.ID, Kind: audit.Gap, Control: "GV-03", ControlVersion: 1, Severity: audit.SeverityHigh,
-		Time: since.UTC(), Until: now.UTC(), Detected: now.UTC(), Count: uint64(len(chunks)), Facts: map[string]string{"reason": "no-leaf"},
-	})
+	err := s.deps.Alarm.LateLeaf(ctx, oldest.ID, len(chunks), since.UTC(), now.UTC())
 	if err != nil {
 		s.deps.Logger.Error("failed to raise the finding that chunks wait for a leaf", "error", err)
 		return

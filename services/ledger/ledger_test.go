@@ -49,7 +49,7 @@ func (m *memory) close(id string) {
 	m.chunks = append(m.chunks, c)
 }
 
-func (m *memory) ClosedWithoutLeaf(context.Context) ([]*audit.Chunk, error) {
+func (m *memory) ClosedWithoutLeaf(context.Context, int) ([]*audit.Chunk, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []*audit.Chunk
@@ -74,9 +74,9 @@ func (m *memory) SetLeaf(_ context.Context, chunk string, _ uint16, index uint64
 	return nil
 }
 
-func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk) error) error {
+func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk, int64) error) error {
 	for _, c := range m.chunks {
-		if err := f(c); err != nil {
+		if err := f(c, -1); err != nil {
 			return err
 		}
 	}
@@ -92,10 +92,11 @@ func (m *memory) EachFinding(context.Context, string, uint16, func(*audit.Findin
 	return nil
 }
 
-type raised []audit.Finding
+// late is what the ledger said of late chunks.
+type late []string
 
-func (r *raised) Raise(_ context.Context, fs ...audit.Finding) error {
-	*r = append(*r, fs...)
+func (l *late) LateLeaf(_ context.Context, chunk string, waiting int, since, now time.Time) error {
+	*l = append(*l, fmt.Sprintf("%s, %d waiting for %s", chunk, waiting, now.Sub(since)))
 	return nil
 }
 
@@ -237,28 +238,24 @@ func killAfter(t *testing.T, dir string, steps int) (complete bool) {
 // oneByOne returns one chunk at a time, so that each has its own append.
 type oneByOne struct{ *memory }
 
-func (o oneByOne) ClosedWithoutLeaf(ctx context.Context) ([]*audit.Chunk, error) {
-	cs, err := o.memory.ClosedWithoutLeaf(ctx)
+func (o oneByOne) ClosedWithoutLeaf(ctx context.Context, _ int) ([]*audit.Chunk, error) {
+	cs, err := o.memory.ClosedWithoutLeaf(ctx, 1)
 	return cs[:min(1, len(cs))], err
 }
 
 func TestLateChunkIsOneFinding(t *testing.T) {
 	ctx := context.Background()
 	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
-	var found raised
+	var found late
 	st := &memory{leaves: map[string]uint64{}, fail: errors.New("store away")}
 	st.close("c0")
-	l := open(t, t.TempDir(), ledger.Deps{Store: st, Findings: &found, Now: func() time.Time { return now }})
+	l := open(t, t.TempDir(), ledger.Deps{Store: st, Alarm: &found, Now: func() time.Time { return now }})
 	defer func() { _ = l.Close() }()
 	for range 8 {
 		_ = l.Step(ctx)
 		now = now.Add(20 * time.Second)
 	}
-	want := raised{{
-		ID: "GV-03-leaf-c0", Kind: audit.Gap, Control: "GV-03", ControlVersion: 1, Severity: audit.SeverityHigh,
-		Time: now.Add(-160 * time.Second), Until: now.Add(-100 * time.Second), Detected: now.Add(-100 * time.Second), Count: 1,
-		Facts: map[string]string{"reason": "no-leaf"},
-	}}
+	want := late{"c0, 1 waiting for 1m0s"}
 	if diff := cmp.Diff(found, want); diff != "" {
 		t.Errorf("(-got +want)\n%s", diff)
 	}

@@ -13,7 +13,7 @@ type State struct {
 	Size    uint64    // leaves under the newest checkpoint
 	Root    []byte    // its root
 	Time    time.Time // of the last leaf; zero for an empty log
-	Waiting int       // closed chunks without leaf
+	Waiting int       // closed chunks without leaf, at most 100
 	// Unwitnessed means that nobody else keeps a checkpoint: whoever controls
 	// this machine could have rewritten the log.
 	Unwitnessed bool
@@ -21,7 +21,7 @@ type State struct {
 
 // State returns the newest checkpoint and what waits.
 func (s *Ledger) State(ctx context.Context) (State, error) {
-	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx)
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
 	if err != nil {
 		return State{}, err
 	}
