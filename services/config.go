@@ -2,15 +2,20 @@ package services
 
 import (
 	"fmt"
-	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tallystick/tallystick/audit/parse"
 	"github.com/tallystick/tallystick/audit/source"
-	"github.com/tallystick/tallystick/internal/yamlfile"
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/strictyaml"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services/console"
 )
 
 // Config is tallystick.yaml. Every field has a usable zero value: an empty
@@ -30,35 +35,13 @@ type Config struct {
 	// stay unknown.
 	CountryTable string `yaml:"country_table,omitempty"`
 
-	Sources    []source.Config  `yaml:"sources,omitempty"`
-	Kafka      KafkaConfig      `yaml:"kafka,omitempty"`
-	ClickHouse ClickHouseConfig `yaml:"clickhouse,omitempty"`
-	Keys       KeysConfig       `yaml:"keys,omitempty"`
-	Console    ConsoleConfig    `yaml:"console,omitempty"`
-	Alerts     AlertsConfig     `yaml:"alerts,omitempty"`
-	Reports    ReportsConfig    `yaml:"reports,omitempty"`
-}
-
-// KafkaConfig says where Kafka is. No address means the embedded broker.
-type KafkaConfig struct {
-	Addresses []string `yaml:"addresses,omitempty"` // HOST:PORT of the cluster's brokers
-	TLS       bool     `yaml:"tls,omitempty"`       // TLS 1.2 or newer
-	CAFile    string   `yaml:"ca_file,omitempty"`   // PEM; default the system's
-	CertFile  string   `yaml:"cert_file,omitempty"` // client certificate, PEM
-	KeyFile   string   `yaml:"key_file,omitempty"`
-	SASL      string   `yaml:"sasl,omitempty"` // plain, scram-sha-256 or scram-sha-512
-	User      string   `yaml:"user,omitempty"`
-	// PasswordFile holds the password, mode 0600.
-	PasswordFile string `yaml:"password_file,omitempty"`
-}
-
-// ClickHouseConfig says where ClickHouse is. No address means the embedded one.
-type ClickHouseConfig struct {
-	Address      string `yaml:"address,omitempty"`  // HOST:PORT of the HTTP interface
-	Database     string `yaml:"database,omitempty"` // default tallystick
-	User         string `yaml:"user,omitempty"`
-	PasswordFile string `yaml:"password_file,omitempty"`
-	TLS          bool   `yaml:"tls,omitempty"`
+	Sources    []source.Config `yaml:"sources,omitempty"`
+	Kafka      broker.Config   `yaml:"kafka,omitempty"`
+	ClickHouse store.Config    `yaml:"clickhouse,omitempty"`
+	Keys       KeysConfig      `yaml:"keys,omitempty"`
+	Console    console.Config  `yaml:"console,omitempty"`
+	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
+	Reports    ReportsConfig   `yaml:"reports,omitempty"`
 }
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
@@ -68,16 +51,6 @@ type KeysConfig struct {
 	KEK string `yaml:"kek,omitempty"`
 	// Horizon is how long a day key lives after its day. Default 720h.
 	Horizon time.Duration `yaml:"horizon,omitempty"`
-}
-
-// ConsoleConfig configures the web console.
-type ConsoleConfig struct {
-	// Listen is the address of the console. Default 127.0.0.1:8080. Anything
-	// but loopback needs cert_file and key_file.
-	Listen    string `yaml:"listen,omitempty"`
-	PublicURL string `yaml:"public_url,omitempty"` // as links in alerts show it; default from listen
-	CertFile  string `yaml:"cert_file,omitempty"`
-	KeyFile   string `yaml:"key_file,omitempty"`
 }
 
 // AlertsConfig says who is told about findings.
@@ -115,12 +88,13 @@ type ScheduleConfig struct {
 // LoadConfig reads and checks the file at path. Relative paths in it are
 // relative to its folder.
 func LoadConfig(path string) (*Config, error) {
-	d, err := yamlfile.Read(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, &text.Hint{Err: fmt.Errorf("failed to read the configuration: %w", err), Hint: "tallystick init LOG... writes one"}
 	}
 	var c Config
-	if err := d.Decode(&c); err != nil {
+	d, err := strictyaml.Decode(path, data, &c)
+	if err != nil {
 		return nil, err
 	}
 	c.applyDefaults(filepath.Dir(path))
@@ -145,15 +119,20 @@ func (c *Config) applyDefaults(dir string) {
 	}
 	set(&c.Data, "data")
 	set(&c.DataMap, "datamap.yaml")
-	set(&c.Console.Listen, "127.0.0.1:8080")
-	set(&c.ClickHouse.Database, "tallystick")
+	if c.Console == (console.Config{}) {
+		c.Console = console.DefaultConfig()
+	}
+	set(&c.Console.Listen, console.DefaultConfig().Listen)
+	if c.Console.SessionTTL == 0 {
+		c.Console.SessionTTL = console.DefaultConfig().SessionTTL
+	}
 	set(&c.Alerts.Language, "en")
 	if c.Keys.Horizon == 0 {
 		c.Keys.Horizon = 30 * 24 * time.Hour
 	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KEK,
-		&c.Kafka.CAFile, &c.Kafka.CertFile, &c.Kafka.KeyFile, &c.Kafka.PasswordFile, &c.ClickHouse.PasswordFile,
-		&c.Console.CertFile, &c.Console.KeyFile} {
+		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile,
+		&c.Console.TLSCertFile, &c.Console.TLSKeyFile} {
 		*p = under(dir, *p)
 	}
 	for i := range c.Sources {
@@ -171,68 +150,63 @@ func under(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-func (c *Config) validate(d *yamlfile.Doc) error {
-	seen := map[string]bool{}
-	for i := range c.Sources {
-		s := &c.Sources[i]
-		at := fmt.Sprintf("$.sources[%d]", i)
-		if err := s.Validate(); err != nil {
-			field, _, _ := strings.Cut(err.Error(), ":")
-			return d.Errorf(at+"."+field, "source %d: %v", i+1, err)
-		}
-		if seen[s.Name] {
-			return d.Errorf(at+".name", "source %q is there twice; names are unique", s.Name)
-		}
-		seen[s.Name] = true
-		if s.File == "" {
-			return d.Errorf(at, "source %q has no file to read", s.Name)
-		}
-	}
-	if c.Kafka.SASL != "" && !slices.Contains([]string{"plain", "scram-sha-256", "scram-sha-512"}, c.Kafka.SASL) {
-		return d.Errorf("$.kafka.sasl", "%q is none of plain, scram-sha-256, scram-sha-512", c.Kafka.SASL)
-	}
-	if c.Kafka.SASL != "" && (c.Kafka.User == "" || c.Kafka.PasswordFile == "") {
-		return d.Errorf("$.kafka.sasl", "sasl needs user and password_file")
-	}
-	if c.Keys.Horizon < 24*time.Hour {
-		return d.Errorf("$.keys.horizon", "a horizon under 24h would destroy day keys during their day")
-	}
-	if err := c.validateConsole(d); err != nil {
+func (c *Config) validate(d *strictyaml.Doc) error {
+	if err := c.validateSources(d); err != nil {
 		return err
 	}
+	if len(c.Kafka.Addresses) > 0 { // else the program fills in the embedded broker's
+		if err := c.Kafka.Validate(); err != nil {
+			return d.Fault("kafka", "", "%v", err)
+		}
+	}
+	if err := c.Console.Validate(); err != nil {
+		return d.Fault("console", "", "%v", err)
+	}
+	if c.Keys.Horizon < 24*time.Hour {
+		return d.Fault("keys.horizon", "write 720h for 30 days", "a horizon under 24h would destroy day keys during their day")
+	}
 	for i, w := range c.Alerts.Webhooks {
-		at := fmt.Sprintf("$.alerts.webhooks[%d]", i)
+		at := fmt.Sprintf("alerts.webhooks[%d]", i)
 		if w.Name == "" {
-			return d.Errorf(at, "webhook %d has no name", i+1)
+			return d.Fault(at, "add name: tickets", "webhook %d has no name", i+1)
 		}
 		if u, err := url.Parse(w.URL); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-			return d.Errorf(at+".url", "webhook %q: not an http or https address", w.Name)
+			return d.Fault(at+".url", "", "webhook %q: not an http or https address", w.Name)
 		}
 	}
-	return c.validateSchedules(d)
-}
-
-func (c *Config) validateConsole(d *yamlfile.Doc) error {
-	host, _, err := net.SplitHostPort(c.Console.Listen)
-	if err != nil {
-		return d.Errorf("$.console.listen", "%q is not HOST:PORT", c.Console.Listen)
-	}
-	ip := net.ParseIP(host)
-	if host != "localhost" && (ip == nil || !ip.IsLoopback()) && c.Console.CertFile == "" {
-		return d.Hintf("$.console.listen", "add console.cert_file and console.key_file, or listen on 127.0.0.1 behind a proxy",
-			"%s is not loopback, and the console speaks to others over TLS only", c.Console.Listen)
+	for i, s := range c.Reports.Schedules {
+		at := fmt.Sprintf("reports.schedules[%d]", i)
+		if s.Kind == "" || s.Cron == "" {
+			return d.Fault(at, "", "schedule %d needs kind and cron", i+1)
+		}
+		if !slices.Contains(periods, s.Period) {
+			return d.Fault(at+".period", "", "%q is none of %s", s.Period, strings.Join(periods, ", "))
+		}
 	}
 	return nil
 }
 
-func (c *Config) validateSchedules(d *yamlfile.Doc) error {
-	for i, s := range c.Reports.Schedules {
-		at := fmt.Sprintf("$.reports.schedules[%d]", i)
-		if s.Kind == "" || s.Cron == "" {
-			return d.Errorf(at, "schedule %d needs kind and cron", i+1)
+// periods are the words for the period of a scheduled report.
+var periods = []string{"last-day", "last-week", "last-month", "last-year"}
+
+func (c *Config) validateSources(d *strictyaml.Doc) error {
+	seen := map[string]bool{}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		at := fmt.Sprintf("sources[%d]", i)
+		if err := s.Validate(); err != nil {
+			field, _, _ := strings.Cut(err.Error(), ":")
+			return d.Fault(at+"."+field, "", "source %d: %v", i+1, err)
 		}
-		if !slices.Contains([]string{"last-day", "last-week", "last-month", "last-year"}, s.Period) {
-			return d.Errorf(at+".period", "%q is none of last-day, last-week, last-month, last-year", s.Period)
+		if _, err := parse.ByName(s.Format); err != nil {
+			return d.Fault(at+".format", "one of "+strings.Join(parse.Names(), ", "), "source %q: %v", s.Name, err)
+		}
+		if seen[s.Name] {
+			return d.Fault(at+".name", "give each source its own name", "source %q is there twice", s.Name)
+		}
+		seen[s.Name] = true
+		if s.File == "" {
+			return d.Fault(at, "add file: /var/log/nginx/access.log", "source %q has no file to read", s.Name)
 		}
 	}
 	return nil
