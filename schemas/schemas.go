@@ -20,3 +20,8 @@ var Mapping embed.FS
 //
 //go:embed clickhouse/*.sql
 var ClickHouse embed.FS
+
+// Controls are the control files, one control each.
+//
+//go:embed controls/*.yaml
+var Controls embed.FS

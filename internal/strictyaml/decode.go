@@ -1,11 +1,13 @@
 package strictyaml
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -16,6 +18,9 @@ type decoder struct{ doc *Doc }
 
 // scalarSetter is a type that can be written as a plain value.
 type scalarSetter interface{ SetScalar(string) }
+
+// listSetter is a type that can be written as a list of plain values.
+type listSetter interface{ SetList([]string) }
 
 func (d *decoder) into(n ast.Node, target any) error {
 	return d.value(n, reflect.ValueOf(target).Elem(), "")
@@ -35,6 +40,12 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) error {
 		if s, ok := v.Addr().Interface().(scalarSetter); ok {
 			if str, ok := scalar(n); ok {
 				s.SetScalar(str)
+				return nil
+			}
+		}
+		if s, ok := v.Addr().Interface().(listSetter); ok {
+			if items, ok := plainList(n); ok {
+				s.SetList(items)
 				return nil
 			}
 		}
@@ -134,6 +145,19 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) error {
 	if !ok {
 		return d.fault(n, "", "%s is %s; it must be one value", last(path), kindOf(n))
 	}
+	switch t := v.Addr().Interface().(type) {
+	case *time.Duration:
+		var err error
+		if *t, err = time.ParseDuration(s); err != nil {
+			return d.fault(n, "write it as 90s, 15m or 720h", "%s is %q; it must be a duration", last(path), s)
+		}
+		return nil
+	case encoding.TextUnmarshaler:
+		if err := t.UnmarshalText([]byte(s)); err != nil {
+			return d.fault(n, "", "%s is %q: %v", last(path), s, err)
+		}
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(s)
@@ -203,6 +227,23 @@ func scalar(n ast.Node) (string, bool) {
 		return n.GetToken().Value, true
 	}
 	return "", false
+}
+
+// plainList returns the items of a list that holds plain values alone.
+func plainList(n ast.Node) ([]string, bool) {
+	s, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return nil, false
+	}
+	out := make([]string, 0, len(s.Values))
+	for _, item := range s.Values {
+		one, ok := scalar(item)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, one)
+	}
+	return out, true
 }
 
 func mappingPairs(n ast.Node) ([]*ast.MappingValueNode, bool) {

@@ -45,7 +45,7 @@ type Doc struct {
 // Decode reads data into the struct that into points to. Fields are named by
 // their yaml tags and hold strings, bools, integers, structs, slices, maps of
 // strings, or pointers to those. A type that has SetScalar(string) takes a
-// plain value as well. Errors are *Error, inside a *text.Hint where there is a
+// plain value as well, one that has SetList([]string) a list of them. Errors are *Error, inside a *text.Hint where there is a
 // next thing to try.
 func Decode(name string, data []byte, into any) (doc *Doc, err error) {
 	d := &decoder{doc: &Doc{File: name, at: map[string]*token.Position{}}}

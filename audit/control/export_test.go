@@ -1,0 +1,4 @@
+package control
+
+// CompileExpression is the compiler behind the loader.
+var CompileExpression = compileExpression

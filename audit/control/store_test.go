@@ -1,0 +1,146 @@
+package control_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/store/storetest"
+)
+
+// sqlTime is how a DateTime64(9) parameter is written.
+const sqlTime = "2006-01-02 15:04:05.000000000"
+
+// fill stores entries as one chunk.
+func fill(t *testing.T, s *store.Store, id string, entries []audit.Entry) {
+	t.Helper()
+	ctx := context.Background()
+	c := &audit.Chunk{ID: id, Version: 1, Opened: control.CaseStart, Salt: make([]byte, 32), Entries: uint32(len(entries)),
+		Streams: []audit.StreamRange{{Stream: "case", Until: uint64(len(entries))}}}
+	b := store.NewEntryBlock()
+	for i := range entries {
+		entries[i].Chunk, entries[i].Version = id, 1
+		if err := b.Append(&entries[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []func() error{
+		func() error { return s.OpenChunk(ctx, c) },
+		func() error { return s.InsertEntries(ctx, c, b) },
+		func() error { return s.CloseChunk(ctx, c) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWindowedCases(t *testing.T) {
+	for _, c := range shipped(t).Windowed() {
+		for i, one := range c.Cases {
+			t.Run(c.ID+"/"+one.Name, func(t *testing.T) {
+				s := storetest.Open(t)
+				entries, err := one.Entries()
+				if err != nil {
+					t.Fatal(err)
+				}
+				fill(t, s, fmt.Sprint("case-", i), entries)
+				// However the time is cut, each finding is returned once.
+				for _, step := range []time.Duration{2 * time.Hour, 7 * time.Minute, 100 * time.Second} {
+					ids := map[string]bool{}
+					rows := 0
+					for at := control.CaseStart.Add(-time.Minute); at.Before(control.CaseStart.Add(40 * time.Minute)); at = at.Add(step) {
+						r, err := s.Select(context.Background(), c.Window.SQL, store.Named("from", at.Format(sqlTime)), store.Named("until", at.Add(step).Format(sqlTime)))
+						if err != nil {
+							t.Fatal(err)
+						}
+						for _, row := range r.Rows {
+							rows++
+							ids[fmt.Sprint(row...)] = true
+						}
+					}
+					if rows != one.Findings || len(ids) != one.Findings {
+						t.Errorf("in steps of %s: %d rows, %d different, want %d", step, rows, len(ids), one.Findings)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The SQL of a control selects exactly the entries for which the expression
+// answers so.
+func TestSQLEqualsExpressions(t *testing.T) {
+	s, set := storetest.Open(t), shipped(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	entries := make([]audit.Entry, 4000)
+	for i := range entries {
+		entries[i] = randomEntry(r)
+		entries[i].Offset, entries[i].Row = uint64(i), uint32(i)
+	}
+	fill(t, s, "random", entries)
+	for _, c := range set.Controls {
+		if c.Applies == "" {
+			continue
+		}
+		var applies, evidenced, violation uint64
+		for i := range entries {
+			switch c.Answer(&entries[i]) {
+			case control.Violation:
+				violation++
+				fallthrough
+			case control.Pass:
+				evidenced++
+				fallthrough
+			case control.NotEvidenced:
+				applies++
+			}
+		}
+		q := c.SQL()
+		res, err := s.Select(context.Background(), "SELECT countIf("+q.Applies+"), countIf("+q.Evidenced+"), countIf("+q.Violation+") FROM entries")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := fmt.Sprint(res.Rows[0]...), fmt.Sprint(applies, evidenced, violation)
+		if got != want {
+			t.Errorf("%s: SQL counts %s, expressions %s", c.ID, got, want)
+		}
+		if violation == 0 || violation == applies {
+			t.Errorf("%s: %d of %d: the random entries show nothing", c.ID, violation, applies)
+		}
+	}
+}
+
+func randomEntry(r *rand.Rand) audit.Entry {
+	e := control.BaseEntry()
+	pick := func(from ...string) string { return from[r.IntN(len(from))] }
+	some := func(from ...string) (out []string) {
+		for _, f := range from {
+			if r.IntN(5) > 0 {
+				out = append(out, f)
+			}
+		}
+		return out
+	}
+	e.Carries = some(e.Carries...)
+	e.Outcome = pick("allowed", "allowed", "denied", "error", "aborted", "unknown")
+	e.PrincipalType = pick("staff", "service", "recipient", "self", "anonymous", "unknown", "broker")
+	e.PrincipalOrg = pick("own", "mailer", "")
+	e.PrincipalVerified = r.IntN(3) > 0
+	e.Integrity = pick("ok", "ok", "ambiguous", "truncated", "untrusted")
+	e.PurposeDocumented, e.SpecialCategory, e.ResourceDeclared = r.IntN(2) == 0, r.IntN(4) == 0, r.IntN(2) == 0
+	e.Categories = some("user.contact")
+	e.TLSVersion = pick("", "none", "1.0", "1.1", "1.2", "1.3")
+	e.TransferKind = pick("none", "eea", "adequate", "safeguard", "third", "unknown")
+	e.Protocol = pick("http", "http", "kafka")
+	if r.IntN(3) == 0 {
+		e.FoundKinds, e.FoundPlaces = []string{pick("email", "ipv4", "card"), pick("email", "ipv6")}, []string{pick("query", "user"), pick("path", "host", "referer")}
+	}
+	e.URLTemplate = pick("GET /a", "")
+	return e
+}
