@@ -154,7 +154,7 @@ func (t *Tailer) name(f *tracked, now time.Time) bool {
 	if f.size == size && f.headAt == size && !over {
 		return false
 	}
-	if f.size < f.headAt {
+	if f.size < f.headAt || !f.headHolds() {
 		f.forget()
 		_ = f.stat()
 	}

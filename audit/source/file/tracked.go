@@ -132,6 +132,17 @@ func (f *tracked) firstLine(atEnd bool) (line []byte, ok bool, err error) {
 	}
 }
 
+// headHolds reports whether the file still begins with what is known of its
+// first line: it may have been cut and have grown again.
+func (f *tracked) headHolds() bool {
+	if f.packed {
+		return true
+	}
+	b := make([]byte, len(f.head))
+	n, _ := f.file.ReadAt(b, 0)
+	return bytes.Equal(b[:n], f.head)
+}
+
 func trimHead(b []byte, maxLine int) []byte {
 	b = trimCR(b)
 	return b[:min(len(b), maxLine)]

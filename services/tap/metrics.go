@@ -1,0 +1,79 @@
+package tap
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tallystick/tallystick/internal/broker"
+)
+
+// metrics are labelled by the source's name and by nothing of a line.
+type metrics struct {
+	lines, bytes, batches, sealed *prometheus.CounterVec
+	errors                        *prometheus.CounterVec // by source and step
+	gaps                          *prometheus.CounterVec // by source and kind
+	lag, files, problems, alive   *prometheus.GaugeVec
+}
+
+// newMetrics registers the metrics, or shares those that an earlier Tap of the
+// process registered. reg may be nil.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	var errs []error
+	counter := func(name, help string, more ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_tap_" + name, Help: help}, append([]string{"source"}, more...))
+		return register(reg, c, &errs)
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tallystick_tap_" + name, Help: help}, []string{"source"})
+		return register(reg, g, &errs)
+	}
+	m := &metrics{
+		lines:    counter("lines_total", "Lines that are durable in Kafka."),
+		bytes:    counter("bytes_total", "Bytes of the files whose lines are durable in Kafka."),
+		batches:  counter("batches_total", "Batches that are durable in Kafka."),
+		sealed:   counter("sealed_bytes_total", "Bytes of the batches in Kafka."),
+		errors:   counter("errors_total", "Failures by step: read, seal, produce, position.", "step"),
+		gaps:     counter("gaps_total", "Places where lines of a file are or may be lost.", "kind"),
+		lag:      gauge("unread_bytes", "Bytes of the files that are not yet read."),
+		files:    gauge("files", "Open files."),
+		problems: gauge("unreadable_files", "Files that can't be read at present."),
+		alive:    gauge("alive_timestamp_seconds", "When the source was last looked at."),
+	}
+	return m, errors.Join(errs...)
+}
+
+func register[C prometheus.Collector](reg prometheus.Registerer, c C, errs *[]error) C {
+	if reg == nil {
+		return c
+	}
+	err := reg.Register(c)
+	var had prometheus.AlreadyRegisteredError
+	if errors.As(err, &had) {
+		if old, ok := had.ExistingCollector.(C); ok {
+			return old
+		}
+	}
+	if err != nil {
+		*errs = append(*errs, err)
+	}
+	return c
+}
+
+func (m *metrics) count(source string, lines, bytes uint64, msgs []broker.Message) {
+	m.lines.WithLabelValues(source).Add(float64(lines))
+	m.bytes.WithLabelValues(source).Add(float64(bytes))
+	m.batches.WithLabelValues(source).Add(float64(len(msgs)))
+	n := 0
+	for _, msg := range msgs {
+		n += len(msg.Value)
+	}
+	m.sealed.WithLabelValues(source).Add(float64(n))
+}
+
+func (m *metrics) observe(l *lane) {
+	m.lag.WithLabelValues(l.source).Set(float64(l.tailer.Lag()))
+	m.files.WithLabelValues(l.source).Set(float64(l.tailer.OpenFiles()))
+	m.problems.WithLabelValues(l.source).Set(float64(len(l.tailer.Problems())))
+	m.alive.WithLabelValues(l.source).Set(float64(l.turned.Load()) / 1e9)
+}

@@ -1,0 +1,49 @@
+package tap
+
+import (
+	"time"
+
+	"github.com/tallystick/tallystick/audit/source/file"
+)
+
+// SourceStatus is how a source fares. It holds no value of a line.
+type SourceStatus struct {
+	Source  string
+	Files   int    // open files
+	Lines   uint64 // durable since the start
+	Bytes   uint64 // of the files, durable since the start
+	Batches uint64
+	Gaps    uint64
+	Lag     int64 // bytes that are not yet read
+
+	Alive    time.Time // when the source was last looked at: its heartbeat
+	LastRead time.Time // when lines last came; zero if none did
+	LastSent time.Time // when a batch was last durable; zero if none was
+
+	Blocked  string // why Kafka takes no batches at present, or ""
+	Problems []file.Problem
+}
+
+// Status is how each source fares, in the order of the configuration.
+func (t *Tap) Status() []SourceStatus {
+	out := make([]SourceStatus, len(t.lanes))
+	for i, l := range t.lanes {
+		s := SourceStatus{
+			Source: l.source, Files: l.tailer.OpenFiles(), Lag: l.tailer.Lag(), Problems: l.tailer.Problems(),
+			Lines: l.lines.Load(), Bytes: l.bytes.Load(), Batches: l.batches.Load(), Gaps: l.gaps.Load(),
+			Alive: at(l.turned.Load()), LastRead: at(l.read.Load()), LastSent: at(l.sent.Load()),
+		}
+		if why := l.failing.Load(); why != nil {
+			s.Blocked = *why
+		}
+		out[i] = s
+	}
+	return out
+}
+
+func at(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
