@@ -38,9 +38,11 @@ var ErrTooLarge = errors.New("the message is too large for the broker")
 // Message is one record of a topic.
 type Message struct {
 	Key, Value []byte
-	// Partition, Offset and Time are set on what is fetched.
+	// The rest is set on what is fetched. Skipped counts the offsets before
+	// this one that the broker deleted before they were fetched: they are lost.
 	Partition int
 	Offset    int64
+	Skipped   int64
 	Time      time.Time
 }
 
@@ -179,10 +181,25 @@ func (c *Client) partitionsOf(ctx context.Context, topic string) ([]int, error) 
 	return out, nil
 }
 
+// awayError wraps what passes when the broker is back or the group has settled.
+type awayError struct{ err error }
+
+func (e *awayError) Error() string { return e.err.Error() }
+func (e *awayError) Unwrap() error { return e.err }
+
+// failed names what failed, and marks errors that pass.
+func failed(what, topic string, err error) error {
+	err = fmt.Errorf("failed to %s %s: %w", what, topic, err)
+	if retriable(err) {
+		return &awayError{err}
+	}
+	return err
+}
+
 func retriable(err error) bool {
 	var k kafka.Error
 	if errors.As(err, &k) {
-		return k.Temporary() || k.Timeout()
+		return k.Temporary() || k.Timeout() || k == kafka.IllegalGeneration || k == kafka.UnknownMemberId || k == kafka.RebalanceInProgress
 	}
 	var n net.Error
 	return errors.As(err, &n) || isBrokenConnection(err)

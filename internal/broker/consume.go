@@ -19,7 +19,8 @@ const (
 
 // Consume takes part in a group and runs handle for each partition of topic
 // that it is assigned, in a goroutine of its own, until ctx ends (nil) or a
-// handler fails (its error). The context of handle ends when the partition is
+// handler fails (its error). A handler that fails because the broker is away,
+// with an error of this package, is run anew when it is back. The context of handle ends when the partition is
 // to be given up; handle must then return within half a minute, before any
 // other member gets the partition. A handler that returns nil early leaves its
 // partition alone until the next assignment.
@@ -80,8 +81,13 @@ func (c *Client) serve(ctx, genCtx context.Context, gen *kafka.Generation, topic
 		}
 		return nil
 	}
-	if err == nil {
+	var away *awayError
+	switch {
+	case err == nil:
 		<-ctx.Done() // returning would end the generation
+	case errors.As(err, &away):
+		c.log.Warn("the broker is away or the group changes; the partition begins anew", "topic", topic, "partition", a.ID, "error", err)
+		return nil
 	}
 	return err
 }
@@ -93,7 +99,7 @@ type Partition struct {
 	client *Client
 	topic  string
 	gen    *kafka.Generation
-	start  int64 // committed offset, or kafka.FirstOffset
+	start  int64 // the next offset, or kafka.FirstOffset
 	reader *kafka.Reader
 
 	mu        sync.Mutex
@@ -116,7 +122,7 @@ func (e *RangeError) Error() string {
 func (p *Partition) Seek(ctx context.Context, offset int64) error {
 	first, last, err := p.client.offsets(ctx, p.topic, p.ID)
 	if err != nil {
-		return fmt.Errorf("failed to seek in %s: %w", p.topic, err)
+		return failed("seek in", p.topic, err)
 	}
 	if offset < first || offset > last {
 		return &RangeError{Asked: offset, First: first, Last: last}
@@ -131,7 +137,8 @@ func (p *Partition) Seek(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// Fetch returns the next message. It blocks until there is one or ctx ends.
+// Fetch returns the next message. It blocks until there is one or ctx ends,
+// also while the broker is away; a ctx that ends loses nothing.
 func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	if p.reader == nil {
 		if err := p.open(); err != nil {
@@ -139,15 +146,24 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 		}
 	}
 	m, err := p.reader.FetchMessage(ctx)
-	if err != nil {
-		return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
+	for err != nil {
+		if ctx.Err() != nil || !retriable(err) {
+			return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
+		}
+		p.client.log.Warn("fetching failed and is tried again", "topic", p.topic, "partition", p.ID, "error", err)
+		m, err = p.reader.FetchMessage(ctx) // the reader waits before it tries
 	}
+	var skipped int64
+	if p.start >= 0 {
+		skipped = m.Offset - p.start
+	}
+	p.start = m.Offset + 1
 	p.mu.Lock()
 	p.high = max(p.high, m.HighWaterMark)
 	p.mu.Unlock()
 	p.client.metrics.fetched.WithLabelValues(p.topic).Inc()
 	p.client.metrics.fetchedBytes.WithLabelValues(p.topic).Add(float64(len(m.Key) + len(m.Value)))
-	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Time: m.Time}, nil
+	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time}, nil
 }
 
 // open starts the reader. Its queue is short because messages are large:
@@ -167,7 +183,7 @@ func (p *Partition) Commit(ctx context.Context, next int64) error {
 		return err
 	}
 	if err := p.gen.CommitOffsets(map[string]map[int]int64{p.topic: {p.ID: next}}); err != nil {
-		return fmt.Errorf("failed to commit to %s: %w", p.topic, err)
+		return failed("commit to", p.topic, err)
 	}
 	p.mu.Lock()
 	p.committed = next

@@ -34,7 +34,7 @@ func (c *Client) offsets(ctx context.Context, topic string, partition int) (firs
 func (c *Client) DeleteBelow(ctx context.Context, topic string, partition int, offset int64) error {
 	first, last, err := c.offsets(ctx, topic, partition)
 	if err != nil {
-		return fmt.Errorf("failed to delete from %s: %w", topic, err)
+		return failed("delete from", topic, err)
 	}
 	offset = min(offset, last-1)
 	if offset <= first {
@@ -47,7 +47,7 @@ func (c *Client) DeleteBelow(ctx context.Context, topic string, partition int, o
 		}}}},
 	})
 	if err != nil {
-		return fmt.Errorf("failed to delete from %s: %w", topic, err)
+		return failed("delete from", topic, err)
 	}
 	for _, t := range m.(*deleteRecordsResponse).Topics {
 		for _, p := range t.Partitions {
@@ -80,7 +80,7 @@ func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, err
 	var out Backlog
 	parts, err := c.partitionsOf(ctx, topic)
 	if err != nil {
-		return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+		return out, failed("measure the backlog of", topic, err)
 	}
 	r, err := c.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
 	if err == nil {
@@ -90,7 +90,7 @@ func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, err
 	switch {
 	case errors.Is(err, kafka.GroupIdNotFound):
 	case err != nil:
-		return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+		return out, failed("measure the backlog of", topic, err)
 	default:
 		for _, p := range r.Topics[topic] {
 			committed[p.Partition] = p.CommittedOffset // -1: none
@@ -99,7 +99,7 @@ func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, err
 	for _, p := range parts {
 		first, last, err := c.offsets(ctx, topic, p)
 		if err != nil {
-			return out, fmt.Errorf("failed to measure the backlog of %s: %w", topic, err)
+			return out, failed("measure the backlog of", topic, err)
 		}
 		from := max(first, committed[p])
 		if last <= from {

@@ -32,7 +32,7 @@ func (c *Client) Produce(ctx context.Context, topic string, msgs ...Message) err
 	}
 	parts, err := c.partitionsOf(ctx, topic)
 	if err != nil {
-		return fmt.Errorf("failed to produce to %s: %w", topic, err)
+		return failed("produce to", topic, err)
 	}
 	by := make(map[int][]Message, len(parts))
 	for _, m := range msgs {
@@ -47,7 +47,7 @@ func (c *Client) Produce(ctx context.Context, topic string, msgs ...Message) err
 				n++
 			}
 			if err := c.send(ctx, topic, p, rest[:n]); err != nil {
-				return fmt.Errorf("failed to produce to %s: %w", topic, err)
+				return failed("produce to", topic, err)
 			}
 			rest = rest[n:]
 		}

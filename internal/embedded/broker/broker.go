@@ -44,13 +44,22 @@ type Broker struct {
 	password string
 }
 
-// Start starts the broker on a free loopback port: see StartAt.
-func Start(dir string) (*Broker, error) { return StartAt(dir, 0) }
+// Options are for a broker that other processes of the machine use too.
+type Options struct {
+	// Port on the loopback interface. 0: a free one.
+	Port int
+	// Password of the one user. Empty: a fresh one, which only this process
+	// knows, for each start.
+	Password string
+}
 
-// StartAt starts the broker in dir on a loopback port, 0 for a free one, with
-// the topics lines.v1 and findings.v1. It fails if another process has the
-// folder. retention.ms is not set: kfake would delete unread records.
-func StartAt(dir string, port int) (*Broker, error) {
+// Start starts the broker on a free port: see StartWith.
+func Start(dir string) (*Broker, error) { return StartWith(dir, Options{}) }
+
+// StartWith starts the broker in dir with the topics lines.v1 and findings.v1.
+// It fails if another process has the folder. retention.ms is not set: kfake
+// would delete unread records.
+func StartWith(dir string, o Options) (*Broker, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("failed to create the broker's folder: %w", err)
 	}
@@ -58,7 +67,10 @@ func StartAt(dir string, port int) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{lock: lock, password: rand.Text()}
+	b := &Broker{lock: lock, password: o.Password}
+	if b.password == "" {
+		b.password = rand.Text()
+	}
 	log := filepath.Join(dir, "log")
 	// kfake prefers what it kept of the last start's password and settings.
 	for _, f := range []string{"sasl.json", "broker_configs.json"} {
@@ -69,7 +81,7 @@ func StartAt(dir string, port int) (*Broker, error) {
 	}
 	b.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1),
-		kfake.Ports(port),
+		kfake.Ports(o.Port),
 		kfake.DataDir(log),
 		kfake.SyncWrites(),
 		kfake.EnableSASL(),
@@ -85,7 +97,7 @@ func StartAt(dir string, port int) (*Broker, error) {
 		var op *net.OpError
 		if errors.As(err, &op) {
 			return nil, &text.Hint{
-				Err:  fmt.Errorf("failed to start the embedded broker: port %d of 127.0.0.1 can't be used", port),
+				Err:  fmt.Errorf("failed to start the embedded broker: port %d of 127.0.0.1 can't be used", o.Port),
 				Hint: "stop the program that uses the port, or let it be chosen",
 			}
 		}

@@ -34,14 +34,14 @@ func TestStartRefusesAFolderInUse(t *testing.T) {
 	}
 }
 
-func TestStartAtAPortInUse(t *testing.T) {
+func TestStartOnAPortInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	dir := t.TempDir()
-	if _, err := embedded.StartAt(dir, l.Addr().(*net.TCPAddr).Port); err == nil || text.HintOf(err) == "" {
+	if _, err := embedded.StartWith(dir, embedded.Options{Port: l.Addr().(*net.TCPAddr).Port}); err == nil || text.HintOf(err) == "" {
 		t.Fatalf("got %v, want an error with a hint", err)
 	}
 	b, err := embedded.Start(dir) // the failed start holds nothing
