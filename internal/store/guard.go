@@ -42,17 +42,26 @@ func readOnly(sql string) (string, error) {
 	return sql[:end], nil
 }
 
+// selects reports whether a statement that readOnly let pass has columns that
+// can be described.
+func selects(sql string) bool {
+	words, _, err := tokens(sql)
+	return err == nil && len(words) > 0 && (words[0] == "SELECT" || words[0] == "WITH")
+}
+
 // outside says whether a function reads or runs something that is not in the
-// store: table functions over files, networks, programs and other databases.
+// store: files, networks, programs and other databases. readonly = 1 refuses
+// most of them in a SELECT, but not the scalar file(), and DESCRIBE opens all.
 func outside(function string) bool {
 	switch function {
 	case "FILE", "FILECLUSTER", "URL", "URLCLUSTER", "S3", "S3CLUSTER", "GCS", "OSS", "COSN", "HDFS", "HDFSCLUSTER",
 		"AZUREBLOBSTORAGE", "AZUREBLOBSTORAGECLUSTER", "REMOTE", "REMOTESECURE", "CLUSTER", "CLUSTERALLREPLICAS",
 		"MYSQL", "POSTGRESQL", "SQLITE", "MONGODB", "REDIS", "ODBC", "JDBC", "ARROWFLIGHT", "YTSAURUS", "EXECUTABLE", "INPUT", "PYTHON",
-		"DELTALAKE", "DELTALAKES3", "DELTALAKELOCAL", "DELTALAKEAZURE", "DELTALAKECLUSTER", "HUDI", "HUDICLUSTER",
+		"DELTALAKE", "DELTALAKES3", "DELTALAKELOCAL", "DELTALAKEAZURE", "DELTALAKECLUSTER", "DELTALAKES3CLUSTER", "DELTALAKEAZURECLUSTER", "HUDI", "HUDICLUSTER",
 		"ICEBERG", "ICEBERGS3", "ICEBERGLOCAL", "ICEBERGAZURE", "ICEBERGHDFS", "ICEBERGCLUSTER",
-		"PAIMON", "PAIMONS3", "PAIMONLOCAL", "PAIMONAZURE", "PAIMONHDFS", "PAIMONCLUSTER",
-		"DICTGET", "AIGENERATE", "CATBOOSTEVALUATE", "PROMETHEUSQUERY", "PROMETHEUSQUERYRANGE":
+		"ICEBERGS3CLUSTER", "ICEBERGLOCALCLUSTER", "ICEBERGAZURECLUSTER", "ICEBERGHDFSCLUSTER",
+		"PAIMON", "PAIMONS3", "PAIMONLOCAL", "PAIMONAZURE", "PAIMONHDFS", "PAIMONCLUSTER", "PAIMONS3CLUSTER", "PAIMONAZURECLUSTER", "PAIMONHDFSCLUSTER",
+		"FILESYSTEM", "CATBOOSTEVALUATE", "EVAL", "PROMETHEUSQUERY", "PROMETHEUSQUERYRANGE":
 		return true
 	}
 	return false

@@ -24,9 +24,9 @@ func (s *Store) ClosedWithoutLeaf(ctx context.Context, limit int) ([]*audit.Chun
 
 // SetLeaf records that a chunk became leaf index of the ledger. Recording it
 // again changes nothing.
-func (s *Store) SetLeaf(ctx context.Context, chunkID string, version uint16, index int64) error {
+func (s *Store) SetLeaf(ctx context.Context, chunkID string, version uint16, index uint64) error {
 	b := newBlock(s.leaves)
-	if err := b.append(&leaf{chunk: chunkID, version: version, index: uint64(index), at: s.now().UTC()}); err != nil {
+	if err := b.append(&leaf{chunk: chunkID, version: version, index: index, at: s.now().UTC()}); err != nil {
 		return err
 	}
 	return insert(ctx, s, b, token(chunkID, version, "leaf"))

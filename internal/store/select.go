@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
@@ -38,9 +39,9 @@ type MaxRows int
 func Named(name string, value any) any { return clickhouse.Named(name, value) }
 
 // Select runs one read-only statement: SELECT, WITH, SHOW, DESCRIBE or EXPLAIN.
-// Arguments are Named values and MaxRows. The statement can change nothing,
+// Arguments are values by name, of Named or database/sql's Named, and MaxRows. The statement can change nothing,
 // reaches no file and no other machine, and ends after 30 seconds.
-func (s *Store) Select(ctx context.Context, sql string, args ...any) (*Result, error) {
+func (s *Store) Select(ctx context.Context, query string, args ...any) (*Result, error) {
 	limit := DefaultRows
 	var named []any
 	for _, a := range args {
@@ -49,11 +50,13 @@ func (s *Store) Select(ctx context.Context, sql string, args ...any) (*Result, e
 			limit = int(a)
 		case driver.NamedValue:
 			named = append(named, a)
+		case sql.NamedArg:
+			named = append(named, clickhouse.Named(a.Name, a.Value))
 		default:
 			return nil, fmt.Errorf("failed to select: an argument is a %T, not a named value", a)
 		}
 	}
-	sql, err := readOnly(sql)
+	query, err := readOnly(query)
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +67,27 @@ func (s *Store) Select(ctx context.Context, sql string, args ...any) (*Result, e
 	set["max_execution_time"] = int(selectTime / time.Second)
 	set["max_result_rows"] = limit + 1
 	set["result_overflow_mode"] = "break"
-	rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(set)), sql, named...)
-	if err != nil {
-		return nil, selectError(err)
+	run := func(query string) (*Result, error) {
+		rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(set)), query, named...)
+		if err != nil {
+			return nil, selectError(err)
+		}
+		defer func() { _ = rows.Close() }()
+		return collect(rows, limit)
 	}
-	defer func() { _ = rows.Close() }()
-	return collect(rows, limit)
+	res, err := run(query)
+	if err != nil || len(res.Columns) > 0 || !selects(query) {
+		return res, err
+	}
+	// No rows come without columns, so they are asked for.
+	d, err := run("DESCRIBE TABLE (" + query + "\n)")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range d.Rows {
+		res.Columns = append(res.Columns, Column{r[0].(string), r[1].(string)})
+	}
+	return res, nil
 }
 
 func collect(rows driver.Rows, limit int) (*Result, error) {

@@ -141,3 +141,214 @@ func scalar(t testing.TB, s *store.Store, sql string) any {
 	}
 	return res.Rows[0][0]
 }
+
+func TestInsertCountsOnceByToken(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := context.Background()
+	c := newChunk("lines.v1-3-100-aaaa")
+	b, _ := fill(t, c, 1, 2000)
+	other, _ := fill(t, c, 2, 500) // other rows under a used token are dropped
+	fs := []audit.Finding{{ID: "f1", Kind: audit.Gap, Control: "GP-01", Time: c.Opened, Until: c.Opened, Detected: c.Opened, Count: 1}}
+	rs := []audit.Rejection{{Origin: audit.Origin{Stream: "s1", Offset: 5}, Source: "shop", Received: time.Now(), Reason: audit.ReasonSyntax}}
+	hours := []store.Completeness{{Source: "shop", Hour: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC), Received: 10, Missing: 2, Rejected: 1}}
+	for i := range 3 {
+		for _, err := range []error{
+			s.OpenChunk(ctx, c), s.InsertEntries(ctx, c, b), s.InsertRejections(ctx, c, rs),
+			s.InsertFindings(ctx, c, fs), s.InsertCompleteness(ctx, c, hours), s.CloseChunk(ctx, c), s.SetLeaf(ctx, c.ID, 1, 0),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 1 {
+			if err := s.InsertEntries(ctx, c, other); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for sql, want := range map[string]any{
+		"SELECT count() FROM entries":                         uint64(2000),
+		"SELECT sum(entries) FROM entries_hourly":             uint64(2000),
+		"SELECT count() FROM chunks":                          uint64(2),
+		"SELECT count() FROM stream_ranges":                   uint64(2),
+		"SELECT count() FROM findings":                        uint64(1),
+		"SELECT count() FROM rejections":                      uint64(1),
+		"SELECT count() FROM leaves":                          uint64(1),
+		"SELECT sum(received) FROM completeness":              uint64(10),
+		"SELECT sum(missing)+sum(rejected) FROM completeness": uint64(3),
+		"SELECT count() FROM entries WHERE event_id != concat(stream, '-', toString(generation), '-', toString(offset))": uint64(0),
+	} {
+		if got := scalar(t, s, sql); got != want {
+			t.Errorf("%s: got %v, want %v", sql, got, want)
+		}
+	}
+	e, r, f, err := s.Stored(ctx, c)
+	if err != nil || e != 2000 || r != 1 || f != 1 {
+		t.Errorf("stored %d, %d, %d, %v", e, r, f, err)
+	}
+}
+
+func TestChunkLife(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := context.Background()
+	next, open, err := s.Position(ctx, 3)
+	if err != nil || next != 0 || open != nil {
+		t.Fatalf("an empty store: %d, %v, %v", next, open, err)
+	}
+	a, b := newChunk("lines.v1-3-100-aaaa"), newChunk("lines.v1-3-200-bbbb")
+	b.From, b.Until, b.Roots, b.RowMarks = 200, 260, nil, nil
+	b.Streams = []audit.StreamRange{
+		{Stream: "s1", From: 1000, Until: 1500, Tap: "tap", Boot: "b2", Sequence: 0, Head: []byte("head-3")},
+		{Stream: "s1", From: 9000, Until: 9500, Tap: "tap", Boot: "b2", Sequence: 5, Head: []byte("head-4")},
+	}
+	step := func(f func(context.Context, *audit.Chunk) error, c *audit.Chunk) {
+		t.Helper()
+		if err := f(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(s.OpenChunk, a)
+	next, open, err = s.Position(ctx, 3)
+	if err != nil || next != 0 {
+		t.Fatal(next, err)
+	}
+	if d := cmp.Diff(open, a); d != "" {
+		t.Fatalf("open chunk (-got +want):\n%s", d)
+	}
+	step(s.CloseChunk, a)
+	step(s.OpenChunk, b)
+	if next, open, err = s.Position(ctx, 3); err != nil || next != 200 || open == nil || open.ID != b.ID {
+		t.Fatal(next, open, err)
+	}
+	ranges, err := s.StreamRanges(ctx, "s1")
+	if d := cmp.Diff(ranges, a.Streams[:1]); err != nil || d != "" {
+		t.Fatalf("ranges (-got +want), %v:\n%s", err, d)
+	}
+	step(s.CloseChunk, b)
+	if next, open, err = s.Position(ctx, 3); err != nil || next != 260 || open != nil {
+		t.Fatal(next, open, err)
+	}
+	if next, _, err = s.Position(ctx, 4); err != nil || next != 0 {
+		t.Fatal("another partition:", next, err)
+	}
+	ranges, err = s.StreamRanges(ctx, "s1")
+	want := []audit.StreamRange{b.Streams[0], b.Streams[1]}
+	want[0].From = 0
+	if d := cmp.Diff(ranges, want); err != nil || d != "" {
+		t.Fatalf("ranges (-got +want), %v:\n%s", err, d)
+	}
+	waiting, err := s.ClosedWithoutLeaf(ctx, 10)
+	if d := cmp.Diff(waiting, []*audit.Chunk{a, b}); err != nil || d != "" {
+		t.Fatalf("without leaf (-got +want), %v:\n%s", err, d)
+	}
+	since, err := s.ClosedSince(ctx, 3, 200)
+	if d := cmp.Diff(since, []*audit.Chunk{b}); err != nil || d != "" {
+		t.Fatalf("closed since (-got +want), %v:\n%s", err, d)
+	}
+	if err := s.SetLeaf(ctx, b.ID, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err = s.ClosedWithoutLeaf(ctx, 1); err != nil || len(waiting) != 1 || waiting[0].ID != a.ID {
+		t.Fatal(waiting, err)
+	}
+	got := ""
+	err = s.EachChunk(ctx, func(c *audit.Chunk, leaf int64) error {
+		got += fmt.Sprint(c.ID, " ", leaf, "; ")
+		return nil
+	})
+	if err != nil || got != b.ID+" 0; "+a.ID+" -1; " {
+		t.Fatal(got, err)
+	}
+}
+
+func TestSupersededVersionsAreHidden(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := context.Background()
+	for v := uint16(1); v <= 2; v++ {
+		c := newChunk("lines.v1-3-100-aaaa")
+		c.Version = v
+		b, _ := fill(t, c, 1, 100)
+		f := []audit.Finding{{ID: "f1", Kind: audit.Violation, Time: c.Opened, Until: c.Opened, Detected: c.Opened, ControlVersion: v}}
+		for _, err := range []error{s.InsertEntries(ctx, c, b), s.InsertFindings(ctx, c, f), s.CloseChunk(ctx, c)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := scalar(t, s, "SELECT count() FROM entries"); n != uint64(200) {
+		t.Fatal(n)
+	}
+	for range 2 {
+		if err := s.Supersede(ctx, "lines.v1-3-100-aaaa", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for sql, want := range map[string]any{
+		"SELECT count() FROM entries":               uint64(100),
+		"SELECT uniqExact(version) FROM entries":    uint64(1),
+		"SELECT any(control_version) FROM findings": uint16(2),
+		"SELECT count() FROM entries_all":           uint64(200),
+	} {
+		if got := scalar(t, s, sql); got != want {
+			t.Errorf("%s: got %v, want %v", sql, got, want)
+		}
+	}
+}
+
+func TestRejectionsAndFindingsRoundTrip(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := context.Background()
+	c := newChunk("lines.v1-3-100-aaaa")
+	now := time.Now().UTC()
+	rs := []audit.Rejection{
+		{Origin: audit.Origin{Stream: "s2", Generation: 1, Offset: 50}, Source: "shop", Format: "nginx:combined", Received: now,
+			Reason: audit.ReasonSyntax, Column: 7, Expected: "a quote", Length: 300, Mark: 77, SealedKey: []byte{0, 1}, Sealed: []byte("\x00sealed")},
+		{Origin: audit.Origin{Stream: "s1", Offset: 3}, Source: "shop", Received: now, Reason: audit.ReasonNUL, SealedKey: []byte{}, Sealed: []byte{}},
+	}
+	fs := []audit.Finding{
+		{ID: "f2", Kind: audit.Violation, Control: "AC-01", ControlVersion: 3, Severity: audit.SeverityHigh, Time: now, Until: now, Detected: now,
+			Source: "shop", System: "crm", Principal: "v1.k.x", PrincipalKind: audit.KindStaff, PrincipalLabel: "Support", Resource: "GET /x", Purpose: "p",
+			Categories: []string{"user.contact"}, Subjects: []string{"v1.k.y"}, EntryID: "s1-0-3", Count: 1, Facts: map[string]string{"country": "US", "a": "b"}, Chunk: c.ID},
+		{ID: "f1", Kind: audit.Gap, Control: "GP-02", Time: now, Until: now, Detected: now, Count: 4, Chunk: c.ID},
+	}
+	if err := s.InsertRejections(ctx, c, rs); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InsertFindings(ctx, c, fs); err != nil {
+		t.Fatal(err)
+	}
+	var gotR []audit.Rejection
+	err := s.EachRejection(ctx, c.ID, 1, func(r *audit.Rejection) error { gotR = append(gotR, *r); return nil })
+	if d := cmp.Diff(gotR, rs); err != nil || d != "" {
+		t.Errorf("rejections (-got +want), %v:\n%s", err, d)
+	}
+	var gotF []audit.Finding
+	err = s.EachFinding(ctx, c.ID, 1, func(f *audit.Finding) error { gotF = append(gotF, *f); return nil })
+	if d := cmp.Diff(gotF, fs); err != nil || d != "" {
+		t.Errorf("findings (-got +want), %v:\n%s", err, d)
+	}
+	if ids, err := s.GapIDs(ctx); err != nil || cmp.Diff(ids, []string{"f1"}) != "" {
+		t.Errorf("gap ids %v, %v", ids, err)
+	}
+	// Raised again later, outside a chunk: the first stays the one that shows.
+	again := fs[1]
+	again.Detected, again.Count = now.Add(time.Hour), 9
+	if err := s.InsertOtherFindings(ctx, "window-1", []audit.Finding{again}); err != nil {
+		t.Fatal(err)
+	}
+	if n := scalar(t, s, "SELECT sum(count) FROM findings"); n != uint64(5) {
+		t.Errorf("got %v", n)
+	}
+	b := store.NewEntryBlock()
+	e := audit.Entry{EventTime: now, IngestTime: now, Stream: "s1", Offset: 9, Mark: 5, Chunk: c.ID, Version: 1}
+	if err := b.Append(&e); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InsertEntries(ctx, c, b); err != nil {
+		t.Fatal(err)
+	}
+	marks, err := s.Marks(ctx, "s1", 0, 3, 10)
+	if d := cmp.Diff(marks, []store.Mark{{Offset: 3}, {Offset: 9, Mark: 5}}); err != nil || d != "" {
+		t.Errorf("marks (-got +want), %v:\n%s", err, d)
+	}
+}

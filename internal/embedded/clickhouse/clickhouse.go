@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -49,6 +50,9 @@ type Engine struct {
 
 	closing   chan struct{} // closed by Close
 	closeOnce sync.Once
+	marks     atomic.Uint64 // numbers the statements that can be killed
+	killing   sync.RWMutex  // held for reading by kill, so that Close waits for it
+	closed    bool          // guarded by killing: the engine has stopped
 }
 
 // open is the one data folder that libchdb can hold in this process.
@@ -151,6 +155,9 @@ func (e *Engine) Close() error {
 		for range cap(e.slots) {
 			e.slots <- struct{}{}
 		}
+		e.killing.Lock()
+		defer e.killing.Unlock()
+		e.closed = true
 		e.lib.close(e.anchor)
 		e.unlock()
 		open.Unlock()
@@ -176,3 +183,24 @@ func (e *Engine) acquire(ctx context.Context) error {
 }
 
 func (e *Engine) release() { <-e.slots }
+
+// marker is the setting by which kill finds a statement; the query log, which
+// would record it, does not exist here.
+const marker = "log_comment"
+
+// kill ends the statement with a mark and does not wait until it has. It needs
+// no slot: all may be taken by statements to be killed.
+func (e *Engine) kill(mark string) {
+	e.killing.RLock()
+	defer e.killing.RUnlock()
+	if e.closed {
+		return // a connection would start the engine again
+	}
+	c, err := e.lib.open(e.args)
+	if err != nil {
+		return
+	}
+	s := &session{lib: e.lib, conn: c}
+	defer s.close()
+	_, _ = s.run("KILL QUERY WHERE Settings['"+marker+"'] = '"+mark+"' ASYNC", "Null")
+}

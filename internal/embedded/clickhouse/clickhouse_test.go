@@ -181,6 +181,35 @@ func TestCancelledStatementsLeaveThePoolWhole(t *testing.T) {
 	}
 }
 
+func TestCancelledSelectIsKilled(t *testing.T) {
+	e := openEngine(t, t.TempDir(), clickhouse.Options{Connections: 1})
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := send(ctx, e, "SELECT count() FROM numbers(1000000000000000) WHERE sipHash64(number) = 1", nil)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	// The only slot is free again soon, long before the statement would end.
+	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	res, err := send(ctx, e, "SELECT 1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	// A stream that nobody closes yet ends with its context too.
+	ctx, cancel = context.WithCancel(context.Background())
+	res, err = send(ctx, e, "SELECT number FROM system.numbers", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Fatal("the body ended without an error")
+	}
+	_ = res.Body.Close()
+}
+
 // blocking gives some data, says that it did, and then waits.
 type blocking struct {
 	data    *bytes.Reader

@@ -17,6 +17,11 @@ type statement struct {
 	data     *guarded          // what an insert streams, nil if there is none
 }
 
+// selects reports whether the statement only reads and may take long.
+func (st *statement) selects() bool {
+	return st.data == nil && (hasPrefixFold(st.sql, "SELECT") || hasPrefixFold(st.sql, "WITH"))
+}
+
 // session is a connection of its own for one statement: settings end with it.
 // Opening one takes about 0.1 ms.
 type session struct {

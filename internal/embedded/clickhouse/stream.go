@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -12,6 +13,8 @@ var errNotStreamable = errors.New("the statement cannot be streamed")
 // stream is the output of a SELECT, fetched chunk by chunk as it is read. One
 // goroutine reads and closes it.
 type stream struct {
+	ctx    context.Context // of the request
+	stop   func() bool     // ends the watch over ctx
 	e      *Engine
 	s      *session
 	result uintptr
@@ -22,18 +25,19 @@ type stream struct {
 
 // stream starts a SELECT and fetches its first chunk, so that an early error
 // is an error of the statement. With errNotStreamable the session stays open.
-func (e *Engine) stream(s *session, st statement) (io.ReadCloser, error) {
+func (e *Engine) stream(ctx context.Context, s *session, st statement, stop func() bool) (io.ReadCloser, error) {
 	r := s.lib.streamQuery(handle(s.conn), st.sql, uintptr(len(st.sql)), st.format, uintptr(len(st.format)))
 	if err := s.lib.failure(r); err != nil {
 		s.destroy(r)
 		if strings.Contains(err.Error(), "Streaming query is not supported") {
 			return nil, errNotStreamable
 		}
+		stop()
 		s.close()
 		e.release()
 		return nil, err
 	}
-	out := &stream{e: e, s: s, result: r}
+	out := &stream{ctx: ctx, stop: stop, e: e, s: s, result: r}
 	out.next()
 	if out.err != nil && out.err != io.EOF {
 		err := out.err
@@ -64,6 +68,9 @@ func (o *stream) Read(p []byte) (int, error) {
 		if o.err != nil {
 			return 0, o.err
 		}
+		if err := o.ctx.Err(); err != nil {
+			return 0, err
+		}
 		o.next()
 	}
 	n := copy(p, o.chunk)
@@ -77,6 +84,7 @@ func (o *stream) Close() error {
 		return nil
 	}
 	o.closed = true
+	o.stop()
 	if o.err == nil {
 		o.s.lib.cancelQuery(handle(o.s.conn), o.result)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -131,11 +132,18 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// run executes st in a goroutine of its own. It returns early when ctx ends;
-// the goroutine then finishes the statement and gives its slot free.
+// run executes st in a goroutine of its own. When ctx ends it returns early: a
+// statement that reads is killed, an insert takes no more data, and any other
+// ends in the background. The goroutine then gives the slot free.
 func (e *Engine) run(ctx context.Context, st statement) (io.ReadCloser, error) {
 	if err := e.acquire(ctx); err != nil {
 		return nil, err
+	}
+	stop := func() bool { return true }
+	if st.selects() {
+		mark := strconv.FormatUint(e.marks.Add(1), 10)
+		st.settings[marker] = mark
+		stop = context.AfterFunc(ctx, func() { e.kill(mark) })
 	}
 	type answer struct {
 		out io.ReadCloser
@@ -143,7 +151,7 @@ func (e *Engine) run(ctx context.Context, st statement) (io.ReadCloser, error) {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		out, err := e.execute(st)
+		out, err := e.execute(ctx, st, stop)
 		done <- answer{out, err}
 	}()
 	select {
@@ -163,21 +171,23 @@ func (e *Engine) run(ctx context.Context, st statement) (io.ReadCloser, error) {
 }
 
 // execute runs st and returns its output. The slot is given free with the
-// session: at once, or when the output is closed.
-func (e *Engine) execute(st statement) (io.ReadCloser, error) {
+// session: at once, or when the output is closed. stop ends the watch over ctx.
+func (e *Engine) execute(ctx context.Context, st statement, stop func() bool) (io.ReadCloser, error) {
 	s, err := e.session(st)
 	if err != nil {
+		stop()
 		e.release()
 		return nil, err
 	}
-	if st.data == nil && (hasPrefixFold(st.sql, "SELECT") || hasPrefixFold(st.sql, "WITH")) {
-		out, err := e.stream(s, st)
+	if st.selects() {
+		out, err := e.stream(ctx, s, st, stop)
 		if !errors.Is(err, errNotStreamable) {
 			return out, err
 		}
 	}
 	defer e.release()
 	defer s.close()
+	defer stop()
 	if st.data != nil {
 		return http.NoBody, s.insert(st.sql, st.format, st.data)
 	}
