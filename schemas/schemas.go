@@ -25,3 +25,9 @@ var ClickHouse embed.FS
 //
 //go:embed controls/*.yaml
 var Controls embed.FS
+
+// Law holds territories, adequacy decisions and deadlines with their effective
+// dates.
+//
+//go:embed law/*.yaml
+var Law embed.FS
