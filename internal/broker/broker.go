@@ -28,6 +28,12 @@ const (
 	Findings = "findings.v1" // findings as JSON; key = finding id
 )
 
+// The consumer groups.
+const (
+	Auditors = "tallystick-auditor" // of Lines
+	Alerters = "tallystick-alerter" // of Findings
+)
+
 // MaxMessage is the most that key and value of one message may have together,
 // in bytes: Kafka's default message.max.bytes less the frame around them.
 const MaxMessage = 1_048_000

@@ -121,7 +121,7 @@ func TestProduceConsumeResume(t *testing.T) {
 	c := brokertest.Open(t, cfg)
 	produce(t, c, 0, 100)
 	first := newSeen()
-	stop := consume(t, c, "auditor", first)
+	stop := consume(t, c, broker.Auditors, first)
 	got := first.wait(t, 100)
 	parts := map[string]int{}
 	for _, m := range got {
@@ -136,7 +136,7 @@ func TestProduceConsumeResume(t *testing.T) {
 	stop()
 	produce(t, c, 100, 50)
 	second := newSeen()
-	consume(t, c, "auditor", second)
+	consume(t, c, broker.Auditors, second)
 	v := values(second.wait(t, 50))
 	for i := range 150 {
 		if n := v[fmt.Sprintf("value %d", i)]; (i < 100 && n != 0) || (i >= 100 && n != 1) {
@@ -149,10 +149,10 @@ func TestTakeover(t *testing.T) {
 	cfg := brokertest.Start(t)
 	a, b := brokertest.Open(t, cfg), brokertest.Open(t, cfg)
 	sa, sb := newSeen(), newSeen()
-	stopA := consume(t, a, "auditor", sa)
+	stopA := consume(t, a, broker.Auditors, sa)
 	produce(t, a, 0, 16)
 	sa.wait(t, 16)
-	consume(t, b, "auditor", sb)
+	consume(t, b, broker.Auditors, sb)
 	// Both have a partition once each has seen something new.
 	deadline := time.Now().Add(40 * time.Second)
 	n := 16
@@ -209,7 +209,7 @@ func TestSeek(t *testing.T) {
 	}
 	want := broker.PartitionOf([]byte("one"), 2)
 	end := errors.New("end")
-	err := c.Consume(ctx, "auditor", broker.Lines, func(ctx context.Context, p *broker.Partition) error {
+	err := c.Consume(ctx, broker.Auditors, broker.Lines, func(ctx context.Context, p *broker.Partition) error {
 		if p.ID != want {
 			return nil
 		}
@@ -257,7 +257,7 @@ func TestTooLarge(t *testing.T) {
 	if err := c.Produce(ctx, broker.Lines, big, msg("k", "small"), big); err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.Backlog(ctx, "auditor", broker.Lines)
+	b, err := c.Backlog(ctx, broker.Auditors, broker.Lines)
 	if err != nil || b.Messages != 3 || b.Bytes != 2*broker.MaxMessage+6 {
 		t.Fatalf("%+v, %v", b, err)
 	}
@@ -269,7 +269,7 @@ func TestBacklog(t *testing.T) {
 	ctx := context.Background()
 	check := func(c *broker.Client, messages, bytes int64) {
 		t.Helper()
-		b, err := c.Backlog(ctx, "auditor", broker.Lines)
+		b, err := c.Backlog(ctx, broker.Auditors, broker.Lines)
 		if err != nil || b.Messages != messages || b.Bytes != bytes {
 			t.Fatalf("got %+v, %v; want %d messages of %d bytes", b, err, messages, bytes)
 		}
@@ -283,7 +283,7 @@ func TestBacklog(t *testing.T) {
 	check(c, 10, 1000)
 	check(brokertest.Open(t, cfg), 10, 10_000_000) // a new tap knows no sizes
 	s := newSeen()
-	stop := consume(t, c, "auditor", s)
+	stop := consume(t, c, broker.Auditors, s)
 	s.wait(t, 10)
 	stop()
 	check(c, 0, 0)
@@ -296,7 +296,7 @@ func TestBacklog(t *testing.T) {
 func TestHandlerErrorEndsConsume(t *testing.T) {
 	c := brokertest.Open(t, brokertest.Start(t))
 	boom := errors.New("boom")
-	err := c.Consume(context.Background(), "auditor", broker.Lines, func(ctx context.Context, p *broker.Partition) error {
+	err := c.Consume(context.Background(), broker.Auditors, broker.Lines, func(ctx context.Context, p *broker.Partition) error {
 		if p.ID == 0 {
 			return boom
 		}

@@ -172,7 +172,7 @@ func (p *Partition) open() error {
 	p.reader = kafka.NewReader(kafka.ReaderConfig{
 		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
 		QueueCapacity: 4, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second,
-		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second,
+		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 	})
 	return p.reader.SetOffset(p.start)
 }

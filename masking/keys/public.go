@@ -34,7 +34,8 @@ const (
 	tapFolder   = "taps"
 )
 
-// publish writes install.pub and line.pub unless they are there.
+// publish writes install.pub unless it is there, and line.pub unless it is
+// there for the primary line key.
 func (s *Store) publish() error {
 	install, err := s.signer(RoleInstall)
 	if err != nil {
@@ -44,9 +45,6 @@ func (s *Store) publish() error {
 	if err := writeNew(filepath.Join(s.dir, installFile), []byte(pub), 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("failed to write the installation's public key: %w", err)
 	}
-	if _, _, err := LinePublic(s.dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	h, err := s.handle(RoleLine)
 	if err != nil {
 		return err
@@ -55,12 +53,19 @@ func (s *Store) publish() error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := half.WriteWithNoSecrets(keyset.NewJSONWriter(&b)); err != nil {
-		return err
-	}
 	e, err := half.Primary()
 	if err != nil {
+		return err
+	}
+	_, id, err := LinePublic(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // changed by someone: not to be healed in silence
+		return err
+	}
+	if err == nil && id == keyID(e.KeyID()) {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := half.WriteWithNoSecrets(keyset.NewJSONWriter(&b)); err != nil {
 		return err
 	}
 	return sign(install, filepath.Join(s.dir, lineFile), signed{Name: "line", KeyID: keyID(e.KeyID()), Key: b.Bytes()})

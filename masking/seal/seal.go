@@ -124,8 +124,11 @@ func (s *Sealer) Seal(h Header, lines []audit.Line) (msg []byte, head [32]byte, 
 	}
 	head = headOf(hdr, ct)
 	sig, err := s.signer.Sign(append([]byte(signContext), head[:]...))
-	if err != nil || len(sig) != signatureSize {
+	if err != nil {
 		return nil, head, fmt.Errorf("failed to sign a batch: %w", err)
+	}
+	if len(sig) != signatureSize {
+		return nil, head, fmt.Errorf("failed to sign a batch: the signature has %d bytes, want %d", len(sig), signatureSize)
 	}
 	size := len(magic) + binary.MaxVarintLen16 + len(hdr) + signatureSize + len(ct)
 	if size > MaxMessage {
