@@ -1,0 +1,64 @@
+// Package generalise makes values coarser: addresses to networks, user agents
+// to family and major version.
+//
+// What it returns is made of a closed list or of the kept part of a number,
+// never of the client's text. What it does not understand is plain.Redacted or
+// "other". Package masking calls it.
+package generalise
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/tallystick/tallystick/masking/plain"
+)
+
+// The kept bits of an address.
+const (
+	keepIPv4 = 24
+	keepIPv6 = 48
+)
+
+// Address is the network of an address, 203.0.113.0/24 or 2001:db8:7::/48. What
+// is no address is redacted; an absent one stays absent.
+func Address(s string) string {
+	if s == "" {
+		return ""
+	}
+	if strings.IndexByte(s, '%') >= 0 {
+		return plain.Redacted // a zone is free text
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return plain.Redacted
+	}
+	a = a.Unmap()
+	bits := keepIPv4
+	if a.Is6() {
+		bits = keepIPv6
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return plain.Redacted
+	}
+	var buf [48]byte
+	return string(p.AppendTo(buf[:0]))
+}
+
+// HostPort is Address for an address with a port, which is kept:
+// 10.4.1.0/24:8080. What is no address and port is redacted.
+func HostPort(s string) string {
+	if s == "" {
+		return ""
+	}
+	if i := strings.Index(s, "://"); i >= 0 {
+		s = s[i+3:]
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return Address(s)
+	}
+	var buf [64]byte
+	out := append(buf[:0], Address(ap.Addr().String())...)
+	return string(append(append(out, ':'), s[strings.LastIndexByte(s, ':')+1:]...))
+}
