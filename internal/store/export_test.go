@@ -36,3 +36,44 @@ func (b *EntryBlock) Encode() []byte {
 	}
 	return out
 }
+
+// InsertByDriver inserts entries through the driver's own batch.
+func (s *Store) InsertByDriver(ctx context.Context, es []audit.Entry) error {
+	b, err := s.conn.PrepareBatch(withSettings(ctx, insertSettings("")), "INSERT INTO entries_all ("+s.entries.columns()+")")
+	if err != nil {
+		return err
+	}
+	for i := range es {
+		var row []any
+		for _, f := range audit.EntryFields {
+			switch f.Kind {
+			case audit.Word, audit.Text:
+				row = append(row, *f.Str(&es[i]))
+			case audit.Words, audit.Texts:
+				row = append(row, *f.Strs(&es[i]))
+			case audit.Bool:
+				row = append(row, *f.Bool(&es[i]))
+			case audit.Uint16:
+				row = append(row, *f.U16(&es[i]))
+			case audit.Uint32:
+				row = append(row, *f.U32(&es[i]))
+			case audit.Uint64:
+				row = append(row, *f.U64(&es[i]))
+			case audit.Time:
+				row = append(row, *f.Time(&es[i]))
+			case audit.Map:
+				row = append(row, *f.Map(&es[i]))
+			}
+		}
+		if err := b.Append(row...); err != nil {
+			return err
+		}
+	}
+	return b.Send()
+}
+
+// InsertEncoded inserts bytes that were encoded before.
+func (s *Store) InsertEncoded(ctx context.Context, token string, b []byte) error {
+	sql := "INSERT INTO entries_all (" + s.entries.columns() + ")"
+	return s.conn.InsertFormat(withSettings(ctx, insertSettings(token)), "Native", sql, bytes.NewReader(b))
+}
