@@ -86,3 +86,14 @@ func TestPasswordsStayInMemory(t *testing.T) {
 		t.Fatal("the password is not fresh for each start")
 	}
 }
+
+func TestGivenPassword(t *testing.T) {
+	b, err := embedded.StartWith(t.TempDir(), embedded.Options{Password: "shared between processes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	if user, p := b.Credentials(); user == "" || p != "shared between processes" {
+		t.Fatal("the given password is not used")
+	}
+}
