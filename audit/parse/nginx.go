@@ -37,6 +37,7 @@ type nginxVar struct {
 	variable
 	name   string // as in the log_format, without the dollar sign
 	until  string // the literal after it; "" for the last
+	anchor int    // offset in until of the byte to look for first
 	quoted bool   // stands between double quotes, which are escaped in values
 }
 
@@ -130,7 +131,7 @@ func (n *nginx) compile(s string) error {
 			return fmt.Errorf("log_format: $%s is followed at once by another variable: put a character between them", name)
 		}
 		n.vars = append(n.vars, nginxVar{
-			variable: nginxVariable(name), name: name, until: lit,
+			variable: nginxVariable(name), name: name, until: lit, anchor: rarest(lit),
 			quoted: strings.HasSuffix(before, `"`) && strings.HasPrefix(lit, `"`),
 		})
 		before, s = lit, rest[len(lit):]
@@ -144,6 +145,25 @@ func (n *nginx) compile(s string) error {
 		}
 	}
 	return nil
+}
+
+// rarest is the offset of the byte of a literal that a line has least often: no
+// space, and rather a sign than a letter or digit.
+func rarest(lit string) int {
+	best, score := 0, 0
+	for i := 0; i < len(lit); i++ {
+		n := 2
+		switch c := lit[i]; {
+		case c == ' ':
+			n = 1
+		case strings.IndexByte(`[]"{}|<>`, c) >= 0:
+			n = 3
+		}
+		if n > score {
+			best, score = i, n
+		}
+	}
+	return best
 }
 
 // variableName reads the name after a dollar sign, also in braces.

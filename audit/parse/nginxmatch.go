@@ -82,13 +82,25 @@ func (m *nginxMatch) end(v *nginxVar, pos, from int) (int, bool) {
 	if from > len(m.line) {
 		return 0, false
 	}
-	j := -1
-	if len(v.until) == 1 {
-		j = strings.IndexByte(m.line[from:], v.until[0])
-	} else {
-		j = strings.Index(m.line[from:], v.until)
+	at := v.find(m.line, from)
+	return at, at >= 0
+}
+
+// find is the offset of the literal after the variable in s from a position on,
+// -1 if there is none. Its rarest byte is looked for: strings.Index would stop
+// at every space.
+func (v *nginxVar) find(s string, from int) int {
+	for from += v.anchor; from < len(s); from++ {
+		j := strings.IndexByte(s[from:], v.until[v.anchor])
+		if j < 0 {
+			return -1
+		}
+		from += j
+		if strings.HasPrefix(s[from-v.anchor:], v.until) {
+			return from - v.anchor
+		}
 	}
-	return from + j, j >= 0
+	return -1
 }
 
 // quoteEnd is the offset of the closing quote. In escape=default a quote in a
@@ -114,7 +126,7 @@ func (m *nginxMatch) ambiguous() bool {
 	for _, k := range m.n.loose {
 		v := &m.n.vars[k]
 		pos, end := int(m.sp[k][0]), int(m.sp[k][1])
-		if v.shape != shapeAny || !strings.Contains(m.line[end+1:], v.until) {
+		if v.shape != shapeAny || v.find(m.line, end+1) < 0 {
 			continue
 		}
 		var other spans
