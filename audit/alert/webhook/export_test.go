@@ -1,0 +1,8 @@
+package webhook
+
+// Seams for tests.
+var (
+	CheckAddr  = checkAddr
+	RetryAfter = retryAfter
+	ErrGuard   = errGuard
+)
