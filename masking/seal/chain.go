@@ -18,7 +18,10 @@ var (
 
 // GapError says that batches before this one did not arrive. The batch itself
 // is good and the chain goes on from it.
-type GapError struct{ Missing uint64 }
+type GapError struct {
+	Missing uint64 // batches
+	Lines   uint64 // their lines, 0 if the batch before them is not remembered
+}
 
 func (e *GapError) Error() string { return fmt.Sprintf("%d batches of the tap are missing", e.Missing) }
 
@@ -40,6 +43,7 @@ type chainID struct{ tap, boot, stream string }
 // sequence s, for last-remembered < s <= last, if known says so.
 type links struct {
 	last  uint64
+	lines uint64 // of the chain up to last; 0 if that is not known
 	heads [remembered][32]byte
 	known [remembered]uint64 // which sequence the slot holds, 0 for none
 }
@@ -83,11 +87,15 @@ func (c *Chain) Check(h *Header, head [32]byte) (duplicate bool, err error) {
 		return false, nil
 	}
 	before, ok := l.get(h.Sequence - 1)
-	missing := h.Sequence - l.last - 1
+	gap := GapError{Missing: h.Sequence - l.last - 1}
+	if l.lines > 0 || l.last == 0 {
+		gap.Lines = max(h.Before, l.lines) - l.lines
+	}
 	l.set(h.Sequence, head)
+	l.lines = h.Before + uint64(h.Lines)
 	switch {
-	case missing > 0:
-		return false, &GapError{Missing: missing}
+	case gap.Missing > 0:
+		return false, &gap
 	case ok && before != h.Prev, h.Sequence == 1 && h.Prev != [32]byte{}:
 		return false, ErrBroken
 	}

@@ -18,12 +18,16 @@ type Header struct {
 	Sequence uint64 // 1 for the first batch of (tap, boot, stream), then one more each
 	// Generation is that of every line's origin.
 	Generation uint32
-	// First is the offset of the first line, Until one past the offset of the
-	// last line's first byte. Both are as the caller set them when there is no line.
+	// First is the offset of the first line, Until where the line after the
+	// last one begins: batches that follow each other touch. Both are as the
+	// caller set them when there is no line.
 	First, Until uint64
 	Lines        uint32
-	Received     time.Time // when the tap read the lines; kept to the microsecond, UTC
-	Prev         [32]byte  // head of the batch before in the chain; zero for the first
+	// Before is how many lines the chain (tap, boot, stream) carried before
+	// this batch, so that missing batches are known in lines.
+	Before   uint64
+	Received time.Time // when the tap read the lines; kept to the microsecond, UTC
+	Prev     [32]byte  // head of the batch before in the chain; zero for the first
 }
 
 // ID names the batch in findings: TAP/BOOT/STREAM/SEQUENCE.
@@ -51,7 +55,7 @@ func (h *Header) encode() ([]byte, error) {
 	if h.Sequence == 0 {
 		return nil, errors.New("failed to seal a batch: sequence numbers begin at 1")
 	}
-	for _, n := range []uint64{h.Sequence, uint64(h.Generation), h.First, h.Until, uint64(h.Lines), uint64(h.Received.UnixMicro())} {
+	for _, n := range []uint64{h.Sequence, uint64(h.Generation), h.First, h.Until, uint64(h.Lines), h.Before, uint64(h.Received.UnixMicro())} {
 		b = binary.AppendUvarint(b, n)
 	}
 	return append(b, h.Prev[:]...), nil
@@ -74,7 +78,7 @@ func decodeHeader(b []byte) (Header, error) {
 	h.Sequence = r.uvarint()
 	generation := r.uvarint()
 	h.First, h.Until = r.uvarint(), r.uvarint()
-	lines, received := r.uvarint(), r.uvarint()
+	lines, before, received := r.uvarint(), r.uvarint(), r.uvarint()
 	prev := r.take(len(h.Prev))
 	switch {
 	case r.bad || len(r.b) != 0 || len(prev) != len(h.Prev):
@@ -82,7 +86,7 @@ func decodeHeader(b []byte) (Header, error) {
 	case h.Sequence == 0 || generation > math.MaxUint32 || lines > MaxLines || h.Until < h.First:
 		return Header{}, fmt.Errorf("%w: a number of the header is out of range", ErrMalformed)
 	}
-	h.Generation, h.Lines = uint32(generation), uint32(lines)
+	h.Generation, h.Lines, h.Before = uint32(generation), uint32(lines), before
 	h.Received = time.UnixMicro(int64(received)).UTC()
 	copy(h.Prev[:], prev)
 	return h, nil

@@ -132,7 +132,7 @@ func (o *Opener) records(raw []byte, h *Header, lines []audit.Line) ([]audit.Lin
 			Mark:   uint32(siphash.Hash(o.k0, o.k1, b)),
 		})
 	}
-	if r.bad || len(r.b) != 0 || (h.Lines > 0 && at+1 != h.Until) {
+	if r.bad || len(r.b) != 0 || (h.Lines > 0 && at >= h.Until) {
 		return disagree()
 	}
 	return lines, nil

@@ -93,9 +93,9 @@ func NewSealer(tap string, enc tink.HybridEncrypt, signer Signer) (*Sealer, erro
 }
 
 // Seal seals lines of one stream, in the order of their offsets. The caller
-// sets Source, Stream, Boot, Sequence, Generation, Received and Prev of h; Seal
-// sets Tap, and First, Until and Lines from the lines. It returns the message
-// and its head, the next Prev. Sealing again gives other bytes: a retry must
+// sets Source, Stream, Boot, Sequence, Generation, Until, Before, Received and
+// Prev of h; Seal sets Tap, and First and Lines from the lines. It returns the
+// message and its head, the next Prev. Sealing again gives other bytes: a retry must
 // send the same message.
 func (s *Sealer) Seal(h Header, lines []audit.Line) (msg []byte, head [32]byte, err error) {
 	if len(lines) > MaxLines {
@@ -103,7 +103,7 @@ func (s *Sealer) Seal(h Header, lines []audit.Line) (msg []byte, head [32]byte, 
 	}
 	h.Tap, h.Lines = s.tap, uint32(len(lines))
 	if len(lines) > 0 {
-		h.First, h.Until = lines[0].Origin.Offset, lines[len(lines)-1].Origin.Offset+1
+		h.First, h.Until = lines[0].Origin.Offset, max(h.Until, lines[len(lines)-1].Origin.Offset+1)
 	}
 	hdr, err := h.encode()
 	if err != nil {

@@ -100,6 +100,9 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		for _, r := range it.reach {
 			b.reach(r)
 		}
+		if it.missing > 0 {
+			b.count(batch.Source, hour).Missing += it.missing
+		}
 	}
 	return nil
 }

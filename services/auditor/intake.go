@@ -32,22 +32,25 @@ func (w *worker) intake(ctx context.Context, m broker.Message) ([]*work, error) 
 		return nil, err
 	}
 	var findings []audit.Finding
+	var missing uint64
 	if _, err := st.chain.Check(&h, head); err != nil {
 		var gap *seal.GapError
 		if !errors.As(err, &gap) {
 			return w.refuse(ctx, m, err)
 		}
-		f, err := w.raise("sequence-missing", h.Source, m, map[string]string{"tap": h.Tap, "batches": strconv.FormatUint(gap.Missing, 10)})
+		f, err := w.raise("sequence-missing", h.Source, m, map[string]string{
+			"tap": h.Tap, "batches": strconv.FormatUint(gap.Missing, 10), "lines": strconv.FormatUint(gap.Lines, 10)})
 		if err != nil {
 			return nil, err
 		}
 		findings = append(findings, f)
+		missing = gap.Lines
 	}
 	s := span{h.First, h.Until}
-	generation := st.coverage.latest
+	generation := max(h.Generation, st.coverage.latest)
 	changed := false
 	all := len(lines)
-	if len(lines) > 0 && st.coverage.overlaps(s) {
+	if len(lines) > 0 && h.Generation <= st.coverage.latest && st.coverage.overlaps(s) {
 		if err := w.settle(ctx); err != nil {
 			return nil, err
 		}
@@ -74,7 +77,8 @@ func (w *worker) intake(ctx context.Context, m broker.Message) ([]*work, error) 
 	if err != nil {
 		return nil, err
 	}
-	parts[len(parts)-1].known = uint64(all - len(lines))
+	last := parts[len(parts)-1]
+	last.known, last.missing = uint64(all-len(lines)), missing
 	return parts, nil
 }
 

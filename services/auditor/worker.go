@@ -32,6 +32,8 @@ type work struct {
 	last  bool
 	reach []audit.StreamRange // on the last part: what the message covers
 	known uint64              // on the last part: lines of the message that the record had
+
+	missing uint64 // on the last part: lines that the chain shows to be missing before the message
 }
 
 // worker owns one partition from one start to the next failure.
@@ -179,6 +181,13 @@ func (w *worker) fetch(ctx context.Context, parts chan<- *work) error {
 		its, err := w.intake(ctx, m)
 		if err != nil {
 			return err
+		}
+		if m.Skipped > 0 {
+			f, err := w.raise("lines-dropped", "", m, map[string]string{"batches": strconv.FormatInt(m.Skipped, 10)})
+			if err != nil {
+				return err
+			}
+			its[0].extra = append(its[0].extra, f)
 		}
 		w.flight.Add(1)
 		its[0].extra, w.lost = append(its[0].extra, w.lost...), nil

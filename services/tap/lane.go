@@ -32,6 +32,7 @@ type lane struct {
 // chain is where the headers of a stream stand.
 type chain struct {
 	sequence uint64
+	lines    uint64
 	head     [32]byte
 }
 
@@ -76,7 +77,7 @@ func (l *lane) feed(ctx context.Context, queue chan<- sealed) error {
 		if err != nil {
 			return err
 		}
-		msgs, err := l.seal(ctx, run, run.Lines, nil)
+		msgs, err := l.seal(ctx, run, run.Lines, run.Next, nil)
 		if err != nil {
 			return err
 		}
@@ -121,8 +122,9 @@ func (l *lane) next(ctx context.Context) (*file.Run, error) {
 // heartbeat is how often a quiet source shows that it is looked at.
 const heartbeat = 5 * time.Second
 
-// seal appends the messages of the lines, in halves where they don't fit one.
-func (l *lane) seal(ctx context.Context, run *file.Run, lines []audit.Line, msgs []broker.Message) ([]broker.Message, error) {
+// seal appends the messages of the lines, which end where until begins, in
+// halves where they don't fit one.
+func (l *lane) seal(ctx context.Context, run *file.Run, lines []audit.Line, until uint64, msgs []broker.Message) ([]broker.Message, error) {
 	id := run.Stream
 	c := l.chains[id]
 	if c == nil {
@@ -131,12 +133,12 @@ func (l *lane) seal(ctx context.Context, run *file.Run, lines []audit.Line, msgs
 	}
 	h := seal.Header{
 		Source: l.source, Stream: run.Stream, Generation: run.Generation, Boot: l.tap.boot,
-		Sequence: c.sequence + 1, Prev: c.head, Received: run.Received,
+		Sequence: c.sequence + 1, Prev: c.head, Until: until, Before: c.lines, Received: run.Received,
 	}
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
 		msg, head, err := l.tap.deps.Sealer.Seal(h, lines)
 		if err == nil {
-			c.sequence, c.head = h.Sequence, head
+			c.sequence, c.lines, c.head = h.Sequence, c.lines+uint64(len(lines)), head
 			return append(msgs, broker.Message{Key: []byte(run.Stream), Value: msg}), nil
 		}
 		if errors.Is(err, seal.ErrTooLarge) {
@@ -144,10 +146,10 @@ func (l *lane) seal(ctx context.Context, run *file.Run, lines []audit.Line, msgs
 				return nil, fmt.Errorf("failed to seal a line of source %s: %w", l.source, err)
 			}
 			half := len(lines) / 2
-			if msgs, err = l.seal(ctx, run, lines[:half], msgs); err != nil {
+			if msgs, err = l.seal(ctx, run, lines[:half], lines[half].Origin.Offset, msgs); err != nil {
 				return nil, err
 			}
-			return l.seal(ctx, run, lines[half:], msgs)
+			return l.seal(ctx, run, lines[half:], until, msgs)
 		}
 		l.metrics.errors.WithLabelValues(l.source, "seal").Inc()
 		l.tap.deps.Logger.Error("lines can't be sealed; it is tried again", "source", l.source, "error", err, "hint", text.HintOf(err))
