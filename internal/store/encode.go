@@ -58,7 +58,7 @@ func (b *block[T]) append(v *T) error {
 		f, c := &b.t.fields[i], &b.cols[i]
 		switch f.kind {
 		case audit.Word:
-			c.codes = append(c.codes, c.dict.code(*f.str(v)))
+			c.codes = append(c.codes, c.dict.of(*f.str(v)))
 		case audit.Text:
 			c.data = appendString(c.data, *f.str(v))
 		case audit.Words:
@@ -99,7 +99,7 @@ func (b *block[T]) append(v *T) error {
 
 func (c *column) words(list []string) {
 	for _, s := range list {
-		c.codes = append(c.codes, c.dict.code(s))
+		c.codes = append(c.codes, c.dict.of(s))
 	}
 	c.end(len(list))
 }
@@ -113,7 +113,7 @@ func (c *column) texts(list []string) {
 
 func (c *column) kv(m map[string]string) {
 	for k, v := range m {
-		c.codes = append(c.codes, c.dict.code(k))
+		c.codes = append(c.codes, c.dict.of(k))
 		c.data = appendString(c.data, v)
 	}
 	c.end(len(m))
@@ -226,22 +226,34 @@ func (c *column) appendLowCardinality(h []byte) []byte {
 	return h
 }
 
-// dictionary gives each different string a code. A small cache in front of the
-// map answers for the few words that most rows share.
+// dictionary gives each different string a code. Most rows share a few words:
+// the last word, and a small cache, answer before the map.
 type dictionary struct {
+	last  string
+	code  uint32 // of last, if there are any
 	list  []string
 	codes map[string]uint32
 	cache [64]uint32 // code + 1 by slot, 0 if none
 }
 
-func (d *dictionary) code(s string) uint32 {
+func (d *dictionary) of(s string) uint32 {
+	if s == d.last && len(d.list) > 0 {
+		return d.code
+	}
 	slot := 0
 	if n := len(s); n > 0 {
 		slot = (n*31 + int(s[0])*7 + int(s[n/2])*3 + int(s[n-1])) & 63
 	}
-	if k := d.cache[slot]; k != 0 && d.list[k-1] == s {
-		return k - 1
+	k := d.cache[slot] - 1
+	if k == math.MaxUint32 || d.list[k] != s {
+		k = d.look(s)
+		d.cache[slot] = k + 1
 	}
+	d.last, d.code = d.list[k], k
+	return k
+}
+
+func (d *dictionary) look(s string) uint32 {
 	k, ok := d.codes[s]
 	if !ok {
 		s = strings.Clone(s) // the caller may use its memory again
@@ -252,12 +264,11 @@ func (d *dictionary) code(s string) uint32 {
 		d.list = append(d.list, s)
 		d.codes[s] = k
 	}
-	d.cache[slot] = k + 1
 	return k
 }
 
 func (d *dictionary) reset() {
-	d.list = d.list[:0]
+	d.last, d.code, d.list = "", 0, d.list[:0]
 	clear(d.codes)
 	clear(d.cache[:])
 }
