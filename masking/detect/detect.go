@@ -90,9 +90,9 @@ func Scan(dst []Match, s string) []Match {
 	for i := first; i < len(dst); i++ {
 		dst[i].Start, dst[i].End = outer.to(dst[i].Start), outer.to(dst[i].End)
 	}
+	second := len(dst)
 	if encoded {
 		twice := string(appendDecoded(nil, once))
-		second := len(dst)
 		dst, _ = scan(dst, twice)
 		inner := walker{s: once}
 		for i := second; i < len(dst); i++ {
@@ -100,7 +100,7 @@ func Scan(dst []Match, s string) []Match {
 			dst[i].End = outer.to(inner.to(dst[i].End))
 		}
 	}
-	return dedupe(dst, base, first)
+	return dedupe(dst, base, first, second)
 }
 
 // Any reports whether s holds any personal data.
@@ -165,21 +165,42 @@ func number(s string, i, run int) (Match, bool) {
 	return Match{}, false
 }
 
-// dedupe drops matches from first on that overlap one of the same kind before
-// them, which grows to cover both: the same value at two levels of encoding.
-func dedupe(m []Match, base, first int) []Match {
+// dedupe drops matches of a deeper level of encoding that overlap one of the
+// same kind at a level above: the same value, whose match grows to cover both.
+// m[base:first], m[first:second] and m[second:] are the levels, each in order.
+func dedupe(m []Match, base, first, second int) []Match {
 	keep := m[:first]
-next:
-	for _, n := range m[first:] {
-		for i := base; i < len(keep); i++ {
-			if o := &keep[i]; o.Kind == n.Kind && n.Start < o.End && o.Start < n.End {
-				o.Start, o.End = min(o.Start, n.Start), max(o.End, n.End)
-				continue next
-			}
+	raw := level{from: base, to: first}
+	for _, n := range m[first:second] {
+		if !raw.absorbs(keep, n) {
+			keep = append(keep, n)
 		}
-		keep = append(keep, n)
+	}
+	raw, once := level{from: base, to: first}, level{from: first, to: len(keep)}
+	for _, n := range m[second:] {
+		if !raw.absorbs(keep, n) && !once.absorbs(keep, n) {
+			keep = append(keep, n)
+		}
 	}
 	return keep
+}
+
+// level walks over the matches of one level, in order.
+type level struct{ from, to int }
+
+// absorbs reports whether a match of the level overlaps n, which comes after
+// the n of the call before, and lets it grow over n.
+func (l *level) absorbs(m []Match, n Match) bool {
+	for l.from < l.to && m[l.from].End <= n.Start {
+		l.from++
+	}
+	for i := l.from; i < l.to && m[i].Start < n.End; i++ {
+		if o := &m[i]; o.Kind == n.Kind {
+			o.Start, o.End = min(o.Start, n.Start), max(o.End, n.End)
+			return true
+		}
+	}
+	return false
 }
 
 func isAlnum(c byte) bool {
