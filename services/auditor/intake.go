@@ -19,29 +19,33 @@ type stream struct {
 	chain    *seal.Chain
 }
 
-// intake opens a message and returns its parts: the lines that the record does
+// intake opens a message and emits its parts: the lines that the record does
 // not have yet, in blocks. A message that can't be believed becomes one
-// rejection and one finding.
-func (w *worker) intake(ctx context.Context, m broker.Message) ([]*work, error) {
+// rejection and one finding. Emit takes a part over and gives its batch back
+// to w.free when it is done, so that a long message needs no more than those.
+func (w *worker) intake(ctx context.Context, m broker.Message, emit func(*work) error) error {
 	h, lines, head, err := w.a.deps.Opener.Open(m.Value)
 	if err != nil {
-		return w.refuse(ctx, m, err)
+		return w.refuse(ctx, m, err, emit)
 	}
 	st, err := w.stream(ctx, h.Stream)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var findings []audit.Finding
+	findings, err := w.before(m)
+	if err != nil {
+		return err
+	}
 	var missing uint64
 	if _, err := st.chain.Check(&h, head); err != nil {
 		var gap *seal.GapError
 		if !errors.As(err, &gap) {
-			return w.refuse(ctx, m, err)
+			return w.refuse(ctx, m, err, emit)
 		}
 		f, err := w.raise("sequence-missing", h.Source, m, map[string]string{
 			"tap": h.Tap, "batches": strconv.FormatUint(gap.Missing, 10), "lines": strconv.FormatUint(gap.Lines, 10)})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		findings = append(findings, f)
 		missing = gap.Lines
@@ -52,17 +56,17 @@ func (w *worker) intake(ctx context.Context, m broker.Message) ([]*work, error) 
 	all := len(lines)
 	if len(lines) > 0 && h.Generation <= st.coverage.latest && st.coverage.overlaps(s) {
 		if err := w.settle(ctx); err != nil {
-			return nil, err
+			return err
 		}
 		if lines, changed, err = st.coverage.unknown(ctx, w.a.deps.Store, s, lines); err != nil {
-			return nil, err
+			return err
 		}
 		w.a.metrics.duplicates.Add(float64(all - len(lines)))
 		if changed {
 			generation = st.coverage.latest + 1
 			f, err := w.raise("bytes-changed", h.Source, m, map[string]string{"generation": strconv.Itoa(int(generation))})
 			if err != nil {
-				return nil, err
+				return err
 			}
 			findings = append(findings, f)
 		}
@@ -73,13 +77,22 @@ func (w *worker) intake(ctx context.Context, m broker.Message) ([]*work, error) 
 	}
 	reach := reachOf(h, head, generation, changed, lines)
 	st.coverage.add(generation, span{reach.From, reach.Until})
-	parts, err := w.split(ctx, h, m, lines, findings, reach)
-	if err != nil {
-		return nil, err
+	ends := work{reach: []audit.StreamRange{reach}, known: uint64(all - len(lines)), missing: missing}
+	return w.split(ctx, h, m, lines, findings, ends, emit)
+}
+
+// before makes the findings of what is missing in the partition before m.
+func (w *worker) before(m broker.Message) ([]audit.Finding, error) {
+	fs := w.lost
+	w.lost = nil
+	if m.Skipped > 0 {
+		f, err := w.raise("lines-dropped", "", m, map[string]string{"batches": strconv.FormatInt(m.Skipped, 10)})
+		if err != nil {
+			return nil, err
+		}
+		fs = append(fs, f)
 	}
-	last := parts[len(parts)-1]
-	last.known, last.missing = uint64(all-len(lines)), missing
-	return parts, nil
+	return fs, nil
 }
 
 // reachOf is the range that the message adds to its stream.
@@ -100,26 +113,28 @@ func reachOf(h seal.Header, head [32]byte, generation uint32, changed bool, line
 	return r
 }
 
-// split cuts the lines into blocks. A message without lines is one empty block.
-func (w *worker) split(ctx context.Context, h seal.Header, m broker.Message, lines []audit.Line, findings []audit.Finding, reach audit.StreamRange) ([]*work, error) {
-	var parts []*work
-	for first := true; first || len(lines) > 0; first = false {
+// split emits the lines in blocks; the last one carries what ends the message.
+// A message without lines is one empty block.
+func (w *worker) split(ctx context.Context, h seal.Header, m broker.Message, lines []audit.Line, findings []audit.Finding, ends work, emit func(*work) error) error {
+	for {
 		n := min(blockLines, len(lines))
 		it, err := w.part(ctx, m)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		it.boot = h.Boot
+		it.extra, findings = findings, nil
 		it.batch.Source, it.batch.Tap, it.batch.Received = h.Source, h.Tap, h.Received
-		it.batch.Lines = append(it.batch.Lines[:0], lines[:n]...)
+		it.batch.Lines = append(it.batch.Lines, lines[:n]...)
 		lines = lines[n:]
-		parts = append(parts, it)
+		if len(lines) == 0 {
+			it.last, it.reach, it.known, it.missing = true, ends.reach, ends.known, ends.missing
+			return emit(it)
+		}
+		if err := emit(it); err != nil {
+			return err
+		}
 	}
-	last := parts[len(parts)-1]
-	last.last = true
-	last.reach = []audit.StreamRange{reach}
-	parts[0].extra = findings
-	return parts, nil
 }
 
 // part takes a free batch. It waits while all are in use.
@@ -136,17 +151,17 @@ func (w *worker) part(ctx context.Context, m broker.Message) (*work, error) {
 
 // refuse makes the rejection and the finding of a message that can't be
 // believed: unknown tap, bad signature, broken chain, malformed.
-func (w *worker) refuse(ctx context.Context, m broker.Message, cause error) ([]*work, error) {
+func (w *worker) refuse(ctx context.Context, m broker.Message, cause error, emit func(*work) error) error {
 	if !aboutMessage(cause) {
-		return nil, fmt.Errorf("failed to open a batch: %w", cause)
+		return fmt.Errorf("failed to open a batch: %w", cause)
 	}
 	it, err := w.part(ctx, m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f, err := w.raise(reasonOf(cause), "", m, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now := w.a.deps.Now().UTC()
 	it.last = true
@@ -158,7 +173,7 @@ func (w *worker) refuse(ctx context.Context, m broker.Message, cause error) ([]*
 	}
 	it.extra = []audit.Finding{f}
 	w.a.deps.Logger.Warn("a batch can't be believed and is rejected", "partition", w.p.ID, "offset", m.Offset, "error", cause)
-	return []*work{it}, nil
+	return emit(it)
 }
 
 // aboutMessage reports whether err is about the message. Anything else is a
@@ -217,12 +232,12 @@ func (w *worker) stream(ctx context.Context, name string) (*stream, error) {
 
 // settle waits until everything accepted so far is committed.
 func (w *worker) settle(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { w.flight.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for w.flight.Load() > 0 {
+		select {
+		case <-w.landed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }

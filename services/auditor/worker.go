@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,12 +44,13 @@ type worker struct {
 	streams map[string]*stream // by fetch only
 	free    chan *audit.Batch  // batches not in use; its size bounds memory
 	blocks  chan *building     // buildings not in use
-	flight  sync.WaitGroup     // accepted messages that are not yet committed
+	flight  atomic.Int64       // accepted messages that are not yet committed
+	landed  chan struct{}      // holds a value after flight went down
 	lost    []audit.Finding    // raised before the first message, which takes them along
 }
 
 func newWorker(a *Auditor, p *broker.Partition) *worker {
-	w := &worker{a: a, p: p, streams: map[string]*stream{}, free: make(chan *audit.Batch, 2*a.cfg.Parallel), blocks: make(chan *building, 2)}
+	w := &worker{a: a, p: p, streams: map[string]*stream{}, free: make(chan *audit.Batch, 2*a.cfg.Parallel), blocks: make(chan *building, 2), landed: make(chan struct{}, 1)}
 	for range cap(w.free) {
 		w.free <- &audit.Batch{}
 	}
@@ -154,16 +155,14 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk) error {
 		if m.Offset >= c.Until {
 			return errors.New("the broker no longer has its messages")
 		}
-		parts, err := w.intake(ctx, m)
+		err = w.intake(ctx, m, func(it *work) error {
+			it.process(ctx, w.a.deps.Pipeline)
+			err := b.add(w.a, it, <-it.done)
+			w.free <- it.batch
+			return err
+		})
 		if err != nil {
 			return err
-		}
-		for _, it := range parts {
-			it.process(ctx, w.a.deps.Pipeline)
-			if err := b.add(w.a, it, <-it.done); err != nil {
-				return err
-			}
-			w.free <- it.batch
 		}
 		at = m.Offset + 1
 	}
@@ -178,26 +177,20 @@ func (w *worker) fetch(ctx context.Context, parts chan<- *work) error {
 		if err != nil {
 			return err
 		}
-		its, err := w.intake(ctx, m)
-		if err != nil {
-			return err
-		}
-		if m.Skipped > 0 {
-			f, err := w.raise("lines-dropped", "", m, map[string]string{"batches": strconv.FormatInt(m.Skipped, 10)})
-			if err != nil {
-				return err
+		err = w.intake(ctx, m, func(it *work) error {
+			if it.last {
+				w.flight.Add(1)
 			}
-			its[0].extra = append(its[0].extra, f)
-		}
-		w.flight.Add(1)
-		its[0].extra, w.lost = append(its[0].extra, w.lost...), nil
-		for _, it := range its {
 			go it.process(ctx, w.a.deps.Pipeline)
 			select {
 			case parts <- it:
+				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+		})
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -273,8 +266,10 @@ func (w *worker) store(ctx context.Context, built <-chan *building) error {
 			if err := w.commit(ctx, b, false); err != nil {
 				return err
 			}
-			for range n {
-				w.flight.Done()
+			w.flight.Add(-int64(n))
+			select {
+			case w.landed <- struct{}{}:
+			default:
 			}
 		}
 	}
