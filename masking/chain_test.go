@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math/rand"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/classify"
@@ -151,6 +154,37 @@ func TestChain(t *testing.T) {
 	}
 	if found != want {
 		t.Errorf("personal data found in %d lines of %d", found, want)
+	}
+}
+
+// TestChainConcurrently runs the same lines through the same stages on several
+// goroutines: the entries are the same ones.
+func TestChainConcurrently(t *testing.T) {
+	lines := accessLines(500)
+	stages := chain(t)
+	got := make([][]audit.Entry, 4)
+	var wg sync.WaitGroup
+	for g := range got {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			b := batchOf(lines)
+			for range 2 { // the second time on a batch that was used before
+				for _, s := range stages {
+					if err := s.Process(context.Background(), b); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+			got[g] = b.Entries
+		}()
+	}
+	wg.Wait()
+	for g := range got[1:] {
+		if d := cmp.Diff(got[0], got[g+1]); d != "" {
+			t.Fatalf("goroutine %d (-first +other):\n%s", g+1, d)
+		}
 	}
 }
 

@@ -22,13 +22,16 @@ type envoy struct {
 
 	// plans remember what each key means. The map is replaced, never changed;
 	// grow serialises that. It holds key names of the operator's format.
-	plans atomic.Pointer[map[string]envoyPlan]
+	plans atomic.Pointer[map[string]*envoyPlan]
 	grow  sync.Mutex
+	start envoyPlan // before the first key
 }
 
 // envoyPlan is what a key means: a field with a place of its own, or the names
 // under which it becomes a Field.
 type envoyPlan struct {
+	key     string                    // as it stands in the line
+	next    atomic.Pointer[envoyPlan] // the key that came after it first: lines repeat
 	field   envoyField
 	name    string
 	header  string // "header:" and the name in lower case
@@ -40,34 +43,52 @@ const maxPlans = 1024
 
 func newEnvoy(o options) *envoy {
 	e := &envoy{opt: o}
-	plans := map[string]envoyPlan{}
+	plans := map[string]*envoyPlan{}
 	e.plans.Store(&plans)
 	return e
 }
 
-// plan looks a raw key up.
-func (p *envoy) plan(key string) envoyPlan {
-	plans := *p.plans.Load()
-	if pl, ok := plans[key]; ok {
+// plan looks up the raw key that comes after another one.
+func (p *envoy) plan(after *envoyPlan, key string) *envoyPlan {
+	if pl := after.next.Load(); pl != nil && pl.key == key {
 		return pl
 	}
+	plans := *p.plans.Load()
+	pl, ok := plans[key]
+	if !ok {
+		pl = p.learn(key)
+	}
+	if pl.key != "" {
+		after.next.CompareAndSwap(nil, pl)
+	}
+	return pl
+}
+
+// learn makes the plan of a new key, and remembers it as long as there is room.
+func (p *envoy) learn(key string) *envoyPlan {
 	clean, ok := unescapeJSON(key)
 	if !ok {
 		clean = key
 	}
 	clean = strings.Clone(clean)
-	pl := envoyPlan{field: envoyKeys[strings.ToLower(clean)], name: clean, header: "header:" + strings.ToLower(clean)}
-	pl.carries = p.carries(&pl)
+	pl := &envoyPlan{field: envoyKeys[strings.ToLower(clean)], name: clean, header: "header:" + strings.ToLower(clean)}
+	pl.carries = p.carries(pl)
 	p.grow.Lock()
 	defer p.grow.Unlock()
-	if plans = *p.plans.Load(); len(plans) < maxPlans {
-		next := make(map[string]envoyPlan, len(plans)+1)
-		for k, v := range plans {
-			next[k] = v
+	plans := *p.plans.Load()
+	if known, ok := plans[key]; ok || len(plans) >= maxPlans {
+		if ok {
+			return known
 		}
-		next[strings.Clone(key)] = pl
-		p.plans.Store(&next)
+		return pl
 	}
+	next := make(map[string]*envoyPlan, len(plans)+1)
+	for k, v := range plans {
+		next[k] = v
+	}
+	pl.key = strings.Clone(key)
+	next[pl.key] = pl
+	p.plans.Store(&next)
 	return pl
 }
 
@@ -105,6 +126,7 @@ func (p *envoy) Parse(b *audit.Batch, i int) {
 		return
 	}
 	var g envoyValues
+	pl := &p.start
 	for first := true; ; first = false {
 		key, value, kind, more, ok := j.member(first)
 		if !ok {
@@ -114,7 +136,8 @@ func (p *envoy) Parse(b *audit.Batch, i int) {
 		if !more {
 			break
 		}
-		if !p.set(e, &g, key, value, kind, offset+j.pos-len(value)) {
+		pl = p.plan(pl, key)
+		if !p.set(e, &g, pl, value, kind, offset+j.pos-len(value)) {
 			b.Reject(i, audit.ReasonSyntax, offset+j.pos, "a JSON string")
 			return
 		}
@@ -131,17 +154,17 @@ func (p *envoy) Parse(b *audit.Batch, i int) {
 }
 
 // set handles one member.
-func (p *envoy) set(e *audit.Event, g *envoyValues, key, value string, kind jsonKind, at int) bool {
-	pl := p.plan(key)
-	if pl.field != eUnknown {
-		if bit := uint64(1) << pl.field; g.seen&bit == 0 {
+func (p *envoy) set(e *audit.Event, g *envoyValues, pl *envoyPlan, value string, kind jsonKind, at int) bool {
+	field := pl.field
+	if field != eUnknown {
+		if bit := uint64(1) << field; g.seen&bit == 0 {
 			g.seen |= bit
-			g.names[pl.field] = pl.name
-		} else if g.names[pl.field] == pl.name {
+			g.names[field] = pl.name
+		} else if g.names[field] == pl.name {
 			// Envoy writes each key once: someone else wrote this line.
 			e.Integrity = audit.IntegrityAmbiguous
-		} else if pl.field != eIgnored {
-			pl.field = eUnknown // a second key for the same: the first counts
+		} else if field != eIgnored {
+			field = eUnknown // a second key for the same: the first counts
 		}
 	}
 	if kind == jsonString {
@@ -159,17 +182,17 @@ func (p *envoy) set(e *audit.Event, g *envoyValues, key, value string, kind json
 	e.Carries.Target = e.Carries.Target || pl.carries.Target
 	e.Carries.Outcome = e.Carries.Outcome || pl.carries.Outcome
 	switch {
-	case pl.field == eTime:
+	case field == eTime:
 		g.timeAt = at
 		g.setTime(value, p.opt.loc)
 	case kind == jsonNull || value == "":
-	case kind == jsonNested && value[0] == '{' && pl.field == eUnknown:
+	case kind == jsonNested && value[0] == '{' && field == eUnknown:
 		p.nested(e, pl.name, value, 0)
-	case pl.field == eUnknown:
+	case field == eUnknown:
 		addField(e, pl.name, value)
 		addField(e, pl.header, value)
 	default:
-		setEnvoy(e, g, pl.field, value)
+		setEnvoy(e, g, field, value)
 	}
 	return true
 }
