@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/tallystick/tallystick/audit"
@@ -129,7 +130,7 @@ func cleanPath(p string) string {
 				out = append(out, '/')
 			}
 		case "..":
-			if i := strings.LastIndexByte(string(out), '/'); i >= 0 {
+			if i := bytes.LastIndexByte(out, '/'); i >= 0 {
 				out = out[:i]
 			}
 			if last {
