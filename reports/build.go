@@ -42,7 +42,7 @@ func Build(ctx context.Context, def *Definition, period Period, in Inputs) (*Rep
 	}
 	b := &builder{def: def, period: period, in: in, p: in.Catalogue.For(lang), loc: period.location(), rows: map[string]*Rows{}}
 	b.report = &Report{Kind: def.Kind, DefinitionVersion: def.Version, Language: b.p.Lang, Title: b.t("title"), Citation: b.t("citation")}
-	for _, q := range append(coverageQueries(), def.Queries...) {
+	for _, q := range append(CoverageQueries(), def.Queries...) {
 		if err := b.answer(ctx, q); err != nil {
 			return nil, err
 		}

@@ -170,6 +170,9 @@ func (d *Definition) check() error {
 		return errors.New("kind, version, language and classification are needed")
 	}
 	known := map[string]bool{}
+	for _, q := range CoverageQueries() {
+		known[q.Name] = true
+	}
 	for _, q := range d.Queries {
 		n := 0
 		for _, s := range []string{q.SQL, q.Registers, q.Table} {

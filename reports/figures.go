@@ -122,7 +122,7 @@ func (b *builder) chart(d ChartDef) (Figure, error) {
 			out.Chart = chart.Share{Title: title, Alt: alt, Corner: corner, Measure: measure, Items: items, Format: b.count, Percent: b.p.Percent}
 		}
 	case "heat":
-		c := chart.Heat{Title: title, Corner: b.columnName(d.Y), X: labels, Format: b.count}
+		c := chart.Heat{Title: title, Down: b.columnName(d.Y), Across: corner, X: labels, Format: b.count}
 		for _, y := range g.ys {
 			c.Y = append(c.Y, b.label(d.Y, y))
 			c.Values = append(c.Values, g.row(y))

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// coverageQueries are asked for every report: how completely each source
+// CoverageQueries are asked for every report: how completely each source
 // arrived. Completeness is kept by the hour of receipt, so it is taken over the
 // hours in which the period's lines were received.
-func coverageQueries() []Query {
+func CoverageQueries() []Query {
 	return []Query{
 		{Name: "coverage_entries", SQL: `SELECT source, count() AS entries
 FROM entries

@@ -143,7 +143,14 @@ func (b *builder) cell(as string, v any) Cell {
 	c := Cell{Raw: raw(v), Text: raw(v)}
 	switch as {
 	case "count":
-		c.Text = b.count(number(v))
+		c.Text = "–"
+		if c.Raw != "" {
+			c.Text = b.count(number(v))
+		}
+	case "system":
+		c.Text = b.system(c.Raw)
+	case "purpose":
+		c.Text = b.purpose(c.Raw)
 	case "percent":
 		if c.Raw == "" {
 			c.Text = b.common("none")
@@ -177,6 +184,40 @@ func (b *builder) cell(as string, v any) Cell {
 	return c
 }
 
+// month formats 2026-03 as the language does.
+func (b *builder) month(s string) string {
+	if t, err := time.Parse("2006-01", s); err == nil && b.p.Lang == "pt-BR" {
+		return t.Format("01/2006")
+	}
+	return s
+}
+
+// system names a system of the data map by its key.
+func (b *builder) system(key string) string {
+	for _, s := range b.in.Map.Systems {
+		if s.Key == key {
+			return s.Name
+		}
+	}
+	if key == "" {
+		return b.common("undeclared")
+	}
+	return key
+}
+
+// purpose names a purpose of the data map by its key.
+func (b *builder) purpose(key string) string {
+	for _, p := range b.in.Map.Purposes {
+		if p.Key == key {
+			return p.Name
+		}
+	}
+	if key == "" {
+		return b.common("nopurpose")
+	}
+	return key
+}
+
 // dayText formats a time, a text 2026-01-31 or the registers' day number.
 func (b *builder) dayText(v any) string {
 	switch x := v.(type) {
@@ -204,8 +245,12 @@ func (b *builder) label(column, v string) string {
 		return b.control(v)
 	case "day":
 		return b.dayText(v)
-	case "weekday", "month":
-		return b.word(column + "." + v)
+	case "weekday":
+		return b.word("weekday." + v)
+	case "month":
+		return b.month(v)
+	case "system_key":
+		return b.system(v)
 	}
 	return b.word(v)
 }

@@ -174,7 +174,7 @@ func width(s string) float64 {
 
 // cut shortens s to at most w units, with an ellipsis.
 func cut(s string, w float64) string {
-	if width(s) <= w {
+	if width(s) <= w+0.01 { // sums of widths do not compare exactly
 		return s
 	}
 	r := []rune(s)

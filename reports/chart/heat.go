@@ -10,18 +10,30 @@ import (
 // the room shows its value too.
 type Heat struct {
 	Title, Alt string
-	Corner     string // heads the row labels in the data table
-	X, Y       []string
-	Values     [][]float64
-	Format     func(float64) string // nil: plain numbers
+	// Down and Across head the labels of Y and of X in the data table.
+	Down, Across string
+	X, Y         []string
+	Values       [][]float64
+	Format       func(float64) string // nil: plain numbers
 }
 
 // SVG writes the chart.
 func (c Heat) SVG(w io.Writer) error { return c.Draw().SVG(w) }
 
-// Data returns the grid.
+// Data returns the grid, with the longer side running down.
 func (c Heat) Data() Table {
-	t := Table{Head: append([]string{c.Corner}, c.X...)}
+	if len(c.X) > len(c.Y) {
+		t := Table{Head: append([]string{c.Across}, c.Y...)}
+		for x, name := range c.X {
+			row := []string{name}
+			for y := range c.Y {
+				row = append(row, format(c.Format, c.at(y, x)))
+			}
+			t.Rows = append(t.Rows, row)
+		}
+		return t
+	}
+	t := Table{Head: append([]string{c.Down}, c.X...)}
 	for y, name := range c.Y {
 		row := []string{name}
 		for x := range c.X {
@@ -97,7 +109,7 @@ func (c Heat) cell(d *Drawing, x, y, w, h, v, most float64) {
 		return
 	}
 	color := ink
-	if share > 0.55 {
+	if share > 0.62 {
 		color = Color{255, 255, 255}
 	}
 	d.text(x+w/2, y+16, s, Middle, color, false)
