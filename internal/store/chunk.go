@@ -30,7 +30,6 @@ type chunk struct {
 		generations, from, until, sequences []uint64
 	}
 	roots, marks map[string]string
-	leaf         uint64 // of the ledger, plus 1; 0 if it has none; not a column
 }
 
 func chunksTable() *table[chunk] {

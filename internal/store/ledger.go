@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -32,17 +34,78 @@ func (s *Store) SetLeaf(ctx context.Context, chunkID string, version uint16, ind
 	return insert(ctx, s, b, token(chunkID, version, "leaf"))
 }
 
+// place says where a closed chunk stands: in chunks, and in the ledger.
+type place struct {
+	id        string
+	version   uint16
+	partition uint32
+	from      uint64
+	leaf      uint64 // plus 1; 0 if it has none
+}
+
+func placesTable() *table[place] {
+	type P = place
+	return &table[P]{name: "chunks", fields: []field[P]{
+		str("id", func(p *P) *string { return &p.id }),
+		u16("version", func(p *P) *uint16 { return &p.version }),
+		u32("partition", func(p *P) *uint32 { return &p.partition }),
+		u64("from", func(p *P) *uint64 { return &p.from }),
+		u64("leaf", func(p *P) *uint64 { return &p.leaf }),
+	}}
+}
+
+// chunksAtOnce bounds memory: a chunk with its row marks takes up to 1 MB.
+const chunksAtOnce = 32
+
 // EachChunk calls fn for each closed chunk in the order of the ledger, those
 // without a leaf (-1) last.
 func (s *Store) EachChunk(ctx context.Context, fn func(c *audit.Chunk, leaf int64) error) error {
-	t := *s.chunks
-	t.fields = append(t.fields[:len(t.fields):len(t.fields)], u64("leaf", func(c *chunk) *uint64 { return &c.leaf }))
-	return each(ctx, s, &t, `FROM (SELECT chunks.*, if(l.chunk = '', 0, l.n + 1) AS leaf
+	var places []place
+	err := each(ctx, s, placesTable(), `FROM (SELECT id, version, partition, from, at, if(l.chunk = '', 0, l.n + 1) AS leaf
 		FROM chunks LEFT JOIN (SELECT chunk, version AS v, min(leaf) AS n FROM leaves GROUP BY chunk, v) AS l
 		ON chunks.id = l.chunk AND chunks.version = l.v WHERE state = 'closed')
-		ORDER BY leaf = 0, leaf, at, id`, nil, func(r *chunk) error {
-		return fn(r.toAudit(), int64(r.leaf)-1)
+		ORDER BY leaf = 0, leaf, at, id`, nil, func(p *place) error {
+		places = append(places, *p)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(places, chunksAtOnce) {
+		found, err := s.chunksAt(ctx, some)
+		if err != nil {
+			return err
+		}
+		for _, p := range some {
+			if c := found[chunkKey{p.id, p.version}]; c != nil {
+				if err := fn(c, int64(p.leaf)-1); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+type chunkKey struct {
+	id      string
+	version uint16
+}
+
+// chunksAt reads closed chunks by their places.
+func (s *Store) chunksAt(ctx context.Context, places []place) (map[chunkKey]*audit.Chunk, error) {
+	keys := make([]string, 0, len(places))
+	for _, p := range places {
+		keys = append(keys, fmt.Sprintf("(%d,%d)", p.partition, p.from))
+	}
+	out := map[chunkKey]*audit.Chunk{}
+	err := each(ctx, s, s.chunks, "FROM chunks WHERE (partition, from) IN {at:Array(Tuple(UInt32, UInt64))} AND state = 'closed'",
+		clickhouse.Parameters{"at": "[" + strings.Join(keys, ",") + "]"}, func(r *chunk) error {
+			c := r.toAudit()
+			out[chunkKey{c.ID, c.Version}] = c
+			return nil
+		})
+	return out, err
 }
 
 // Supersede says that a chunk's version is replaced by a later one: the views

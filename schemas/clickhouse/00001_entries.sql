@@ -93,7 +93,11 @@ CREATE TABLE IF NOT EXISTS entries_all
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (source, toStartOfHour(event_time), stream, `offset`)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS
+    non_replicated_deduplication_window = 1000,
+    -- Merges of this many columns at once would take ten times the memory.
+    min_columns_to_activate_adaptive_write_buffer = 1,
+    vertical_merge_algorithm_min_rows_to_activate = 1;
 
 -- Versions of chunks that a later version replaced.
 
