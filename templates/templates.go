@@ -14,3 +14,8 @@ var Messages embed.FS
 //
 //go:embed reports
 var Reports embed.FS
+
+// Console are the console's pages, style sheet, script and mark.
+//
+//go:embed console
+var Console embed.FS

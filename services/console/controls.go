@@ -1,0 +1,102 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// explained is a control in one language.
+type explained struct {
+	ID, Name, Why, Do string
+	Articles          []article
+}
+
+type article struct{ Law, Clause string }
+
+// explain returns what the texts say about a control; of an unknown one only
+// its id.
+func (s *Console) explain(id string, p *text.Printer) explained {
+	out := explained{ID: id, Name: id}
+	if s.deps.Controls == nil {
+		return out
+	}
+	c := s.deps.Controls.Control(id)
+	if c == nil {
+		return out
+	}
+	out.Name, out.Why, out.Do = controlText(c, p, "title"), controlText(c, p, "why"), controlText(c, p, "do")
+	for _, l := range []struct {
+		law  string
+		refs []string
+	}{{"gdpr", c.Law.GDPR}, {"ccpa", c.Law.CCPA}, {"lgpd", c.Law.LGPD}} {
+		for _, ref := range l.refs {
+			out.Articles = append(out.Articles, article{l.law, ref})
+		}
+	}
+	return out
+}
+
+// controlText is a text of the control's own file, or of the catalogue.
+func controlText(c *control.Control, p *text.Printer, part string) string {
+	if t := c.Texts[part][p.Lang]; t != "" {
+		return t
+	}
+	if t := c.Texts[part][text.Languages[0]]; t != "" {
+		return t
+	}
+	return p.T(c.Message(part), nil)
+}
+
+// explainAll explains every control, for the filter.
+func (s *Console) explainAll(p *text.Printer) []explained {
+	if s.deps.Controls == nil {
+		return nil
+	}
+	out := make([]explained, len(s.deps.Controls.Controls))
+	for i, c := range s.deps.Controls.Controls {
+		out[i] = s.explain(c.ID, p)
+	}
+	return out
+}
+
+// summary is the sentence of a finding, or "" where its control has none.
+func (s *Console) summary(f record, p *text.Printer) string {
+	if s.deps.Controls == nil {
+		return ""
+	}
+	c := s.deps.Controls.Control(f.Str("control"))
+	if c == nil || c.Texts != nil {
+		return ""
+	}
+	who := f.Str("principal_label")
+	if who == "" {
+		who = p.T("console.principal."+f.Str("principal_kind"), nil)
+	}
+	system := f.Str("system")
+	if system == "" {
+		system = f.Str("source")
+	}
+	data := strings.Join(f.Strs("categories"), ", ")
+	if data == "" {
+		data = p.T("console.word.data", nil)
+	}
+	id := c.Message("summary")
+	out := p.N(id, max(f.Uint("count"), 1), map[string]any{"Principal": who, "Data": data, "System": system, "Source": f.Str("source")})
+	if out == "!"+id+"!" {
+		return ""
+	}
+	return out
+}
+
+// Fact is a named fact of a finding as people read it.
+func (v view) Fact(control, name, value string) string {
+	if name == "reason" {
+		id := "control." + control + ".reason." + value
+		if t := v.Printer.T(id, nil); t != "!"+id+"!" {
+			return t
+		}
+	}
+	return value
+}

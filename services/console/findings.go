@@ -1,0 +1,296 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+)
+
+// findingFilter is what the findings pages and the API filter by.
+type findingFilter struct {
+	Period    period
+	Control   string
+	Severity  string
+	Kind      string
+	System    string
+	Principal string
+}
+
+// group is findings of one control, principal and system.
+type group struct {
+	Kind, Control, Name, Severity, System, Source string
+	Principal, Label, Who                         string
+	Resources                                     []string
+	Findings, Entries, People                     uint64
+	First, Last, Detected                         time.Time
+	One                                           string // id of one finding
+	Suppressed                                    bool
+	Link                                          string // page of the group's findings
+}
+
+type findingsView struct {
+	Gaps     bool
+	Filter   findingFilter
+	Groups   []group
+	Rows     []record // single findings, where a group is open
+	Each     bool
+	Next     string // page after this one, or ""
+	Back     string
+	Controls []explained
+	Systems  []string
+	Open     uint64
+	Muted    uint64
+	Empty    bool // nothing was ever recorded
+}
+
+const groupsQuery = `SELECT kind, control, severity, system, principal, any(principal_label) AS label, any(principal_kind) AS who, any(source) AS any_source,
+ groupUniqArray(50)(resource) AS resources, count() AS n, sum(count) AS entries, uniqArray(subjects) AS people,
+ min(time) AS first_time, max(until) AS last_time, max(detected) AS last_detected, any(id) AS one FROM findings`
+
+const findingColumns = `SELECT id, kind, control, control_version, severity, time, until, detected, source, system, principal, principal_kind, principal_label,
+ resource, purpose, categories, subjects, entry_id, count, facts, chunk FROM findings`
+
+func (f findingFilter) conditions() conditions {
+	var c conditions
+	if !f.Period.Until.IsZero() {
+		c.between("time", f.Period)
+	}
+	c.add("control = {control:String}", "control", f.Control)
+	c.add("severity = {severity:String}", "severity", f.Severity)
+	c.add("kind = {kind:String}", "kind", f.Kind)
+	c.add("system = {system:String}", "system", f.System)
+	c.add("principal = {principal:String}", "principal", f.Principal)
+	return c
+}
+
+func (s *Console) findingFilter(r *request) (findingFilter, error) {
+	p, err := r.ofPeriod("30d")
+	if err != nil {
+		return findingFilter{}, err
+	}
+	if p, err = s.newestPeriod(r, p); err != nil {
+		return findingFilter{}, err
+	}
+	f := findingFilter{Period: p, Control: r.Query("control"), Severity: r.Query("severity"), Kind: r.Query("kind"), System: r.Query("system")}
+	f.Principal, err = r.pseudonym("principal")
+	return f, err
+}
+
+// severityNames are the severities, the worst first.
+var severityNames = []string{string(audit.SeverityCritical), string(audit.SeverityHigh), string(audit.SeverityMedium), string(audit.SeverityLow)}
+
+func rank(severity string) int { return slices.Index(severityNames, severity) }
+
+// groups reads the findings by control, system and principal, the worst and
+// newest first.
+func (s *Console) groups(r *request, f findingFilter) ([]group, error) {
+	c := f.conditions()
+	rows, err := s.query(r.Request.Context(), groupsQuery+c.where()+" GROUP BY kind, control, severity, system, principal ORDER BY last_detected DESC LIMIT 1000", c.args...)
+	if err != nil {
+		return nil, err
+	}
+	muted, err := s.activeSuppressions(r)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]group, 0, len(rows))
+	for _, row := range rows {
+		g := group{
+			Kind: row.Str("kind"), Control: row.Str("control"), Severity: row.Str("severity"), System: row.Str("system"), Source: row.Str("any_source"),
+			Principal: row.Str("principal"), Label: row.Str("label"), Who: row.Str("who"), Resources: row.Strs("resources"),
+			Findings: row.Uint("n"), Entries: row.Uint("entries"), People: row.Uint("people"),
+			First: row.Time("first_time"), Last: row.Time("last_time"), Detected: row.Time("last_detected"), One: row.Str("one"),
+		}
+		g.Name = s.explain(g.Control, r.p).Name
+		g.Suppressed = !slices.ContainsFunc(g.Resources, func(resource string) bool {
+			return !suppressed(muted, g.Control, g.System, g.Principal, resource)
+		})
+		page := "/findings"
+		if g.Kind == string(audit.Gap) {
+			page = "/gaps"
+		}
+		g.Link = page + query("rows", "each", "control", g.Control, "system", g.System, "principal", g.Principal, "severity", g.Severity,
+			"from", f.Period.FromDay(), "to", f.Period.UntilDay())
+		out = append(out, g)
+	}
+	slices.SortStableFunc(out, func(a, b group) int { return rank(a.Severity) - rank(b.Severity) })
+	return out, nil
+}
+
+func (s *Console) activeSuppressions(r *request) ([]registers.Suppression, error) {
+	all, err := s.deps.Registers.Suppressions(r.Request.Context())
+	if err != nil {
+		return nil, err
+	}
+	now := r.now()
+	return slices.DeleteFunc(all, func(x registers.Suppression) bool { return !x.Active(now) }), nil
+}
+
+func suppressed(active []registers.Suppression, control, system, principal, resource string) bool {
+	return slices.ContainsFunc(active, func(x registers.Suppression) bool { return x.Matches(control, system, principal, resource) })
+}
+
+func (s *Console) findingsPage(r *request) error { return s.listFindings(r, audit.Violation) }
+func (s *Console) gapsPage(r *request) error     { return s.listFindings(r, audit.Gap) }
+
+func (s *Console) listFindings(r *request, kind audit.FindingKind) error {
+	f, err := s.findingFilter(r)
+	if err != nil {
+		return err
+	}
+	f.Kind = string(kind)
+	v := findingsView{Gaps: kind == audit.Gap, Filter: f, Each: r.Query("rows") == "each", Back: r.with("rows", "", "cursor", "", "principal", "")}
+	if v.Groups, err = s.groups(r, f); err != nil {
+		return err
+	}
+	for _, g := range v.Groups {
+		if g.Suppressed {
+			v.Muted += g.Findings
+		} else {
+			v.Open += g.Findings
+		}
+	}
+	if v.Each {
+		if v.Rows, v.Next, err = s.findings(r, f, 50); err != nil {
+			return err
+		}
+	}
+	v.Controls = s.explainAll(r.p)
+	if v.Systems, err = s.distinct(r, `SELECT DISTINCT system AS v FROM findings WHERE system != '' ORDER BY v LIMIT 200`); err != nil {
+		return err
+	}
+	state, err := s.pulseNow(r.Request.Context())
+	if err != nil {
+		return err
+	}
+	v.Empty = state.Entries == 0
+	title := "console.nav.findings"
+	if v.Gaps {
+		title = "console.nav.gaps"
+	}
+	r.renderLive(http.StatusOK, "findings", title, v, r.Query("cursor") == "")
+	return nil
+}
+
+// findings reads one page of single findings, newest first, and the URL of the
+// next page.
+func (s *Console) findings(r *request, f findingFilter, limit int) ([]record, string, error) {
+	c := f.conditions()
+	after, ok, err := r.cursor()
+	if err != nil {
+		return nil, "", err
+	}
+	if ok {
+		c.parts = append(c.parts, "(toUnixTimestamp64Nano(toDateTime64(time, 9, 'UTC')), id) < ({after:Int64}, {after_id:String})")
+		c.args = append(c.args, store.Named("after", after.nanos), store.Named("after_id", after.id))
+	}
+	args := append(c.args, store.Named("limit", int64(limit+1)))
+	rows, err := s.query(r.Request.Context(), findingColumns+c.where()+" ORDER BY time DESC, id DESC LIMIT {limit:UInt32}", args...)
+	if err != nil || len(rows) <= limit {
+		return rows, "", err
+	}
+	last := rows[limit-1]
+	return rows[:limit], cursor{last.Time("time").UnixNano(), last.Str("id")}.String(), nil
+}
+
+func (s *Console) distinct(r *request, q string) ([]string, error) {
+	rows, err := s.query(r.Request.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(rows))
+	for i, row := range rows {
+		out[i] = row.Str("v")
+	}
+	return out, nil
+}
+
+type findingView struct {
+	Row        record
+	Summary    string
+	Control    explained
+	Entries    []record
+	Suppressed *registers.Suppression
+	Latest     string // last day that a suppression may reach
+	Soon       string // a month ahead
+	More       string // the entries explorer on the same evidence
+}
+
+func (s *Console) findingPage(r *request) error {
+	row, err := s.finding(r, r.Param("id"))
+	if err != nil {
+		return err
+	}
+	v := findingView{Row: row, Summary: s.summary(row, r.p), Control: s.explain(row.Str("control"), r.p),
+		Soon: r.now().AddDate(0, 1, 0).Format(time.DateOnly), Latest: r.now().AddDate(1, 0, 0).Format(time.DateOnly)}
+	active, err := s.activeSuppressions(r)
+	if err != nil {
+		return err
+	}
+	for _, x := range active {
+		if x.Matches(row.Str("control"), row.Str("system"), row.Str("principal"), row.Str("resource")) {
+			v.Suppressed = &x
+			break
+		}
+	}
+	if r.user.Has(entriesRoles...) {
+		if v.Entries, err = s.evidence(r, row); err != nil {
+			return err
+		}
+		v.More = "/entries" + query("principal", row.Str("principal"), "system", row.Str("system"),
+			"from", row.Time("time").Format(time.DateOnly), "to", row.Time("until").Format(time.DateOnly))
+	}
+	r.render(http.StatusOK, "finding", "console.title.finding", v)
+	return nil
+}
+
+func (s *Console) finding(r *request, id string) (record, error) {
+	rows, err := s.query(r.Request.Context(), findingColumns+" WHERE id = {id:String} LIMIT 1", store.Named("id", id))
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, errNotFound
+	}
+	return rows[0], nil
+}
+
+// evidence are the entries behind a finding: the one that it names, and those
+// of its principal and system in its window.
+func (s *Console) evidence(r *request, f record) ([]record, error) {
+	if f.Uint("count") <= 1 && f.Str("entry_id") != "" {
+		e, err := s.entry(r, f.Str("entry_id"))
+		if err == errNotFound {
+			return nil, nil
+		}
+		return []record{e}, err
+	}
+	var c conditions
+	c.between("event_time", period{From: f.Time("time"), Until: f.Time("until").Add(time.Nanosecond)})
+	c.add("principal_id = {principal:String}", "principal", f.Str("principal"))
+	c.add("system_key = {system:String}", "system", f.Str("system"))
+	c.add("source = {source:String}", "source", f.Str("source"))
+	c.add("url_template = {resource:String}", "resource", f.Str("resource"))
+	return s.query(r.Request.Context(), entryColumns+c.where()+" ORDER BY event_time LIMIT 50", c.args...)
+}
+
+// query encodes pairs of name and value, those with "" left out.
+func query(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			continue
+		}
+		sep := "&"
+		if b.Len() == 0 {
+			sep = "?"
+		}
+		b.WriteString(sep + pairs[i] + "=" + queryEscape(pairs[i+1]))
+	}
+	return b.String()
+}

@@ -1,0 +1,188 @@
+package console
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+type reportsView struct {
+	Kinds     []ReportKind
+	Runs      []ReportRun
+	Schedules []ReportSchedule
+	From, To  string
+	Chosen    string
+	Here      bool
+	Languages []string
+	Problem   string
+}
+
+func (s *Console) reportsPage(r *request) error { return s.showReports(r, http.StatusOK, "") }
+
+func (s *Console) showReports(r *request, status int, problemText string) error {
+	now := r.now()
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	v := reportsView{From: month.AddDate(0, -1, 0).Format(time.DateOnly), To: now.Format(time.DateOnly), Chosen: r.Query("kind"),
+		Here: s.deps.Reports != nil, Languages: text.Languages, Problem: problemText}
+	if v.Here {
+		var err error
+		v.Kinds = s.deps.Reports.Kinds(r.p.Lang)
+		if v.Runs, err = s.deps.Reports.Runs(r.Request.Context(), 100); err != nil {
+			return err
+		}
+		if v.Schedules, err = s.deps.Reports.Schedules(r.Request.Context()); err != nil {
+			return err
+		}
+	}
+	r.renderLive(status, "reports", "console.nav.reports", v, r.Request.Method == http.MethodGet)
+	return nil
+}
+
+func (s *Console) orderReport(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	from, err1 := time.Parse(time.DateOnly, r.PostForm("from"))
+	to, err2 := time.Parse(time.DateOnly, r.PostForm("to"))
+	o := ReportOrder{Kind: r.PostForm("kind"), Language: r.PostForm("language"), From: from, Until: to.AddDate(0, 0, 1), By: r.user.Name}
+	if err1 != nil || err2 != nil || to.Before(from) || !s.knownReport(r, o.Kind, o.Language) {
+		return errBadInput
+	}
+	if err := r.act("report.run", o.Kind, ""); err != nil {
+		return err
+	}
+	id, err := s.deps.Reports.Order(r.Request.Context(), o)
+	if err != nil {
+		return s.mendable(r, err)
+	}
+	return r.seeOther("/reports/"+id, "report")
+}
+
+// mendable shows an error with its hint on the reports page.
+func (s *Console) mendable(r *request, err error) error {
+	var h *text.Hint
+	if !errors.As(err, &h) {
+		return err
+	}
+	return s.showReports(r, http.StatusBadRequest, h.Error()+". "+h.Hint)
+}
+
+func (s *Console) knownReport(r *request, kind, lang string) bool {
+	return slices.ContainsFunc(s.deps.Reports.Kinds(r.p.Lang), func(k ReportKind) bool {
+		return k.Kind == kind && slices.Contains(k.Languages, lang)
+	})
+}
+
+func (s *Console) runPage(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	run, err := s.deps.Reports.Run(r.Request.Context(), r.Param("id"))
+	if err != nil {
+		return err
+	}
+	r.renderLive(http.StatusOK, "run", "console.title.run", run, run.State == "waiting" || run.State == "running")
+	return nil
+}
+
+// reportFile sends a rendered file after the trail has it. HTML is shown in a
+// sandbox: it runs nothing and reaches nothing.
+func (s *Console) reportFile(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	id, format := r.Param("id"), r.Param("format")
+	if err := r.act("report.download", id+" "+format, ""); err != nil {
+		return err
+	}
+	f, err := s.deps.Reports.File(r.Request.Context(), id, format)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Body.Close() }()
+	disposition := "attachment"
+	if strings.HasPrefix(f.ContentType, "text/html") {
+		disposition = "inline"
+		r.Header("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'")
+	}
+	name := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || strings.ContainsRune(`"\/`, c) {
+			return '-'
+		}
+		return c
+	}, f.Name)
+	r.Header("Content-Disposition", disposition+`; filename="`+name+`"`)
+	r.Header("Content-Type", f.ContentType)
+	if _, err := io.Copy(r.Writer, f.Body); err != nil {
+		s.deps.Log.Warn("console: a download broke off", slog.String("error", err.Error()))
+	}
+	return nil
+}
+
+type numberView struct {
+	Run    ReportRun
+	Number ReportNumber
+	Rows   *store.Result
+}
+
+func (s *Console) numberPage(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	run, err := s.deps.Reports.Run(r.Request.Context(), r.Param("id"))
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(run.Numbers, func(n ReportNumber) bool { return n.ID == r.Param("number") })
+	if i < 0 {
+		return errNotFound
+	}
+	v := numberView{Run: run, Number: run.Numbers[i]}
+	if v.Rows, err = s.deps.Reports.Rows(r.Request.Context(), run.ID, v.Number.ID); err != nil {
+		return err
+	}
+	r.render(http.StatusOK, "number", "console.title.number", v)
+	return nil
+}
+
+func (s *Console) addSchedule(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	x := ReportSchedule{Kind: r.PostForm("kind"), Language: r.PostForm("language"), Cron: strings.TrimSpace(r.PostForm("cron")), By: r.user.Name}
+	if !s.knownReport(r, x.Kind, x.Language) {
+		return errBadInput
+	}
+	if _, err := cron.ParseStandard(x.Cron); err != nil {
+		return s.showReports(r, http.StatusBadRequest, r.p.T("console.error.cron", nil))
+	}
+	if err := r.act("report.schedule", x.Kind+" "+x.Cron, ""); err != nil {
+		return err
+	}
+	if err := s.deps.Reports.AddSchedule(r.Request.Context(), x); err != nil {
+		return s.mendable(r, err)
+	}
+	return r.seeOther("/reports", "schedule")
+}
+
+func (s *Console) removeSchedule(r *request) error {
+	if s.deps.Reports == nil {
+		return errNotHere
+	}
+	if err := r.act("report.unschedule", r.Param("id"), ""); err != nil {
+		return err
+	}
+	if err := s.deps.Reports.RemoveSchedule(r.Request.Context(), r.Param("id")); err != nil {
+		return err
+	}
+	return r.seeOther("/reports", "unschedule")
+}

@@ -1,0 +1,221 @@
+package console
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// view is what every template sees; Data is the page's own.
+type view struct {
+	*text.Printer
+	User  registers.User
+	Title string
+	Here  string // path and query of this page
+	Done  string // sentence about what was just done, or ""
+	Nav   []navItem
+	CSRF  string
+	Live  bool // the page refreshes itself
+	Data  any
+	now   time.Time
+}
+
+// rowView is a row of a shared table with the page that it stands on.
+type rowView struct {
+	View view
+	Row  record
+}
+
+type navItem struct {
+	Path, Name string
+	Current    bool
+}
+
+type asset struct {
+	contentType, etag string
+	body              []byte
+}
+
+// T shadows Printer.T for templates: pairs of name and value instead of a map.
+func (v view) T(id string, pairs ...any) string {
+	data := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		data[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return v.Printer.T(id, data)
+}
+
+// N is T with a count.
+func (v view) N(id string, count uint64) string { return v.Printer.N(id, count, nil) }
+
+// Word translates a value of a closed list, for example outcome.denied. What
+// the list does not know is shown as it is.
+func (v view) Word(list, value string) string {
+	if value == "" {
+		return v.Printer.T("console.word.none", nil)
+	}
+	id := "console." + list + "." + value
+	if s := v.Printer.T(id, nil); s != "!"+id+"!" {
+		return s
+	}
+	return value
+}
+
+// When is a time of the record, UTC to the second.
+func (v view) When(t time.Time) template.HTML {
+	if t.IsZero() {
+		return template.HTML(template.HTMLEscapeString(v.Printer.T("console.word.never", nil)))
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime=%q>%s</time>`, t.UTC().Format(time.RFC3339), template.HTMLEscapeString(v.Date(t)+t.UTC().Format(" 15:04:05"))))
+}
+
+// Ago says how long before now t was.
+func (v view) Ago(t time.Time) string {
+	if t.IsZero() {
+		return v.Printer.T("console.word.never", nil)
+	}
+	d := v.now.Sub(t)
+	switch {
+	case d < time.Minute:
+		return v.N("console.ago.seconds", uint64(max(d, 0)/time.Second))
+	case d < time.Hour:
+		return v.N("console.ago.minutes", uint64(d/time.Minute))
+	case d < 48*time.Hour:
+		return v.N("console.ago.hours", uint64(d/time.Hour))
+	}
+	return v.N("console.ago.days", uint64(d/(24*time.Hour)))
+}
+
+// Has reports whether the person has one of the roles.
+func (v view) Has(roles ...string) bool {
+	for _, r := range roles {
+		if v.User.Has(registers.Role(r)) {
+			return true
+		}
+	}
+	return false
+}
+
+// loadPages parses layout and partials with each page, and reads the assets.
+func loadPages(files fs.FS) (map[string]*template.Template, map[string]asset, error) {
+	base, err := template.New("layout").Funcs(template.FuncMap{
+		"pair":       func(v view, row record) rowView { return rowView{v, row} },
+		"severities": func() []string { return severityNames },
+		"count":      func(list []string) uint64 { return uint64(len(list)) },
+		"cell":       func(v any) string { return record{"": v}.Str("") },
+	}).ParseFS(files, "console/layout.html", "console/partials.html")
+	if err != nil {
+		return nil, nil, fmt.Errorf("failed to read the console's layout: %w", err)
+	}
+	names, err := fs.Glob(files, "console/*")
+	if err != nil {
+		return nil, nil, err
+	}
+	pages, assets := map[string]*template.Template{}, map[string]asset{}
+	for _, name := range names {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		file := path.Base(name)
+		if path.Ext(file) != ".html" {
+			sum := sha256.Sum256(b)
+			assets[file] = asset{mime.TypeByExtension(path.Ext(file)), `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, b}
+			continue
+		}
+		t, err := template.Must(base.Clone()).Parse(string(b))
+		if err != nil {
+			return nil, nil, fmt.Errorf("failed to read the page %s: %w", file, err)
+		}
+		pages[strings.TrimSuffix(file, ".html")] = t
+	}
+	return pages, assets, nil
+}
+
+// done are the sentences that a redirect may ask for by ?done=.
+var done = map[string]string{
+	"report": "console.done.report", "schedule": "console.done.schedule", "unschedule": "console.done.unschedule",
+	"suppress": "console.done.suppress", "unsuppress": "console.done.unsuppress", "approve": "console.done.approve", "deny": "console.done.deny",
+	"user": "console.done.user", "password": "console.done.password", "disable": "console.done.disable", "enable": "console.done.enable",
+}
+
+func (r *request) render(status int, page, title string, data any) {
+	r.renderLive(status, page, title, data, false)
+}
+
+func (r *request) renderLive(status int, page, title string, data any, live bool) {
+	v := view{
+		Printer: r.p, User: r.user, Title: r.p.T(title, nil), Here: r.Request.URL.RequestURI(), CSRF: csrfOf(r.token),
+		Live: live, Data: data, now: r.now(),
+	}
+	if r.Request.Method != http.MethodGet || status >= http.StatusBadRequest {
+		v.Here = "/" // nor is a value that was refused repeated
+	}
+	if id, ok := done[r.Query("done")]; ok {
+		v.Done = r.p.T(id, nil)
+	}
+	if r.user.Name != "" {
+		v.Nav = r.s.nav(r)
+	}
+	var b bytes.Buffer
+	if err := r.s.pages[page].ExecuteTemplate(&b, "layout", v); err != nil {
+		r.s.deps.Log.Error("console: failed to render", slog.String("page", page), slog.String("error", err.Error()))
+		r.String(http.StatusInternalServerError, "")
+		return
+	}
+	r.Data(status, "text/html; charset=utf-8", b.Bytes())
+}
+
+// nav is the part of the table of routes that this person may open.
+func (s *Console) nav(r *request) []navItem {
+	var out []navItem
+	for _, rt := range s.routes {
+		if !rt.Nav || !r.user.Has(rt.Roles...) {
+			continue
+		}
+		p := strings.TrimSuffix(rt.Path, "*path")
+		here := r.Request.URL.Path
+		current := here == p || (p != "/" && strings.HasPrefix(here, strings.TrimSuffix(p, "/")+"/"))
+		out = append(out, navItem{Path: p, Name: r.p.T(rt.Summary, nil), Current: current})
+	}
+	return out
+}
+
+func (s *Console) assetFile(r *request) error {
+	a, ok := s.assets[r.Param("name")]
+	if !ok {
+		return errNotFound
+	}
+	h := r.Writer.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", a.etag)
+	if r.GetHeader("If-None-Match") == a.etag {
+		r.Status(http.StatusNotModified)
+		r.Writer.WriteHeaderNow()
+		return nil
+	}
+	r.Data(http.StatusOK, a.contentType, a.body)
+	return nil
+}
+
+// seeOther sends the browser to a page after an act, with a sentence about it.
+func (r *request) seeOther(page, doneID string) error {
+	sep := "?"
+	if strings.Contains(page, "?") {
+		sep = "&"
+	}
+	r.Redirect(http.StatusSeeOther, page+sep+"done="+doneID)
+	return nil
+}
