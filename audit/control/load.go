@@ -44,7 +44,9 @@ var (
 	kinds      = []string{string(audit.Violation), string(audit.Gap)}
 	severities = []string{string(audit.SeverityLow), string(audit.SeverityMedium), string(audit.SeverityHigh), string(audit.SeverityCritical)}
 	carried    = []string{"tls", "purpose", "principal", "target", "outcome"}
-	textParts  = []string{"title", "summary", "why", "do"}
+	// grouped are the fields that every finding of an entry shows.
+	grouped   = []string{"principal_id", "system_key", "source", "url_template", "purpose"}
+	textParts = []string{"title", "summary", "why", "do"}
 )
 
 // Load reads every *.yaml of the file systems, shipped controls first, and
@@ -245,6 +247,11 @@ func (k *checker) fields() {
 		}
 	}
 	perEntry := k.c.Applies != ""
+	for i, name := range k.c.Group {
+		if perEntry && !slices.Contains(grouped, name) && !slices.Contains(k.c.Facts, name) {
+			k.fail(fmt.Sprintf("group[%d]", i), "add it to facts, or group by: "+strings.Join(grouped, ", "), "a finding does not show %s", name)
+		}
+	}
 	if k.c.Kind == string(audit.Gap) && perEntry && len(k.c.Key) == 0 {
 		k.fail("kind", "write key: [system_key, url_template]", "a gap needs a key: it is one finding per key")
 	}

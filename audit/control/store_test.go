@@ -40,35 +40,46 @@ func fill(t *testing.T, s *store.Store, id string, entries []audit.Entry) {
 	}
 }
 
+// Each case has a day of its own in one store.
 func TestWindowedCases(t *testing.T) {
+	s := storetest.Open(t)
+	day := 0
 	for _, c := range shipped(t).Windowed() {
-		for i, one := range c.Cases {
-			t.Run(c.ID+"/"+one.Name, func(t *testing.T) {
-				s := storetest.Open(t)
-				entries, err := one.Entries()
-				if err != nil {
-					t.Fatal(err)
-				}
-				fill(t, s, fmt.Sprint("case-", i), entries)
-				// However the time is cut, each finding is returned once.
-				for _, step := range []time.Duration{2 * time.Hour, 7 * time.Minute, 100 * time.Second} {
-					ids := map[string]bool{}
-					rows := 0
-					for at := control.CaseStart.Add(-time.Minute); at.Before(control.CaseStart.Add(40 * time.Minute)); at = at.Add(step) {
-						r, err := s.Select(context.Background(), c.Window.SQL, store.Named("from", at.Format(sqlTime)), store.Named("until", at.Add(step).Format(sqlTime)))
-						if err != nil {
-							t.Fatal(err)
-						}
-						for _, row := range r.Rows {
-							rows++
-							ids[fmt.Sprint(row...)] = true
-						}
-					}
-					if rows != one.Findings || len(ids) != one.Findings {
-						t.Errorf("in steps of %s: %d rows, %d different, want %d", step, rows, len(ids), one.Findings)
-					}
-				}
-			})
+		for _, one := range c.Cases {
+			day++
+			start := control.CaseStart.AddDate(0, 0, day)
+			entries, err := one.Entries()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range entries {
+				entries[i].EventTime = entries[i].EventTime.AddDate(0, 0, day)
+				entries[i].Stream = fmt.Sprint("case-", day)
+			}
+			fill(t, s, fmt.Sprint("case-", day), entries)
+			t.Run(c.ID+"/"+one.Name, func(t *testing.T) { windowedCase(t, s, c, one, start) })
+		}
+	}
+}
+
+// windowedCase runs the query over the case. However the time is cut, each
+// finding is returned once.
+func windowedCase(t *testing.T, s *store.Store, c *control.Control, one control.Case, start time.Time) {
+	for _, step := range []time.Duration{2 * time.Hour, 7 * time.Minute, 100 * time.Second} {
+		different := map[string]bool{}
+		rows := 0
+		for at := start.Add(-time.Minute); at.Before(start.Add(40 * time.Minute)); at = at.Add(step) {
+			r, err := s.Select(context.Background(), c.Window.SQL, store.Named("from", at.Format(sqlTime)), store.Named("until", at.Add(step).Format(sqlTime)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range r.Rows {
+				rows++
+				different[fmt.Sprint(row...)] = true
+			}
+		}
+		if rows != one.Findings || len(different) != one.Findings {
+			t.Errorf("in steps of %s: %d rows, %d different, want %d", step, rows, len(different), one.Findings)
 		}
 	}
 }
