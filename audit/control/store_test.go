@@ -65,7 +65,7 @@ func TestWindowedCases(t *testing.T) {
 // windowedCase runs the query over the case. However the time is cut, each
 // finding is returned once.
 func windowedCase(t *testing.T, s *store.Store, c *control.Control, one control.Case, start time.Time) {
-	for _, step := range []time.Duration{2 * time.Hour, 7 * time.Minute, 100 * time.Second} {
+	for _, step := range []time.Duration{2 * time.Hour, 7 * time.Minute, 4 * time.Minute} {
 		different := map[string]bool{}
 		rows := 0
 		for at := start.Add(-time.Minute); at.Before(start.Add(40 * time.Minute)); at = at.Add(step) {
