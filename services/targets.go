@@ -29,8 +29,8 @@ func ParseTargets(s string) ([]string, error) {
 	return out, nil
 }
 
-// checkTargets refuses parts in several processes that could not meet.
-func checkTargets(targets []string, c *Config) error {
+// CheckTargets refuses parts in several processes that could not meet.
+func CheckTargets(targets []string, c *Config) error {
 	if len(targets) == len(Targets) || (len(c.Kafka.Addresses) > 0 && c.ClickHouse.Address != "") {
 		return nil
 	}

@@ -35,9 +35,10 @@ type Pipeline struct{ stages []Named }
 func New(stages ...Named) *Pipeline { return &Pipeline{stages: stages} }
 
 // Process turns b.Lines into events, entries, rejections and findings. What b
-// held of those before is overwritten and its memory reused.
+// held of those before is overwritten and its memory reused: parse sizes and
+// clears the events, mask the entries.
 func (p *Pipeline) Process(ctx context.Context, b *audit.Batch) error {
-	reset(b)
+	b.Rejections, b.Findings = b.Rejections[:0], b.Findings[:0]
 	for _, s := range p.stages {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -47,24 +48,7 @@ func (p *Pipeline) Process(ctx context.Context, b *audit.Batch) error {
 		}
 	}
 	for i := range b.Entries {
-		e := &b.Entries[i]
-		e.Skip = b.Events[i].Rejected
-		e.Mark = b.Lines[i].Mark
+		b.Entries[i].Mark = b.Lines[i].Mark
 	}
 	return nil
-}
-
-func reset(b *audit.Batch) {
-	n := len(b.Lines)
-	if cap(b.Events) < n {
-		b.Events = make([]audit.Event, n)
-		b.Entries = make([]audit.Entry, n)
-	}
-	b.Events, b.Entries = b.Events[:n], b.Entries[:n]
-	for i := range b.Events {
-		b.Events[i] = audit.Event{Origin: b.Lines[i].Origin, Source: b.Source, Received: b.Received}
-		b.Entries[i] = audit.Entry{}
-	}
-	b.Rejections = b.Rejections[:0]
-	b.Findings = b.Findings[:0]
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/tallystick/tallystick/audit/datamap"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services"
+)
+
+func (c *cli) configCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check and print the configuration"}
+	cmd.AddCommand(
+		&cobra.Command{Use: "check", Short: "Check tallystick.yaml, the data map and the controls", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			if err := services.Check(cfg); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.out, "ok")
+			return nil
+		}},
+		&cobra.Command{Use: "print", Short: "Print the configuration with every default", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			return yaml.NewEncoder(c.out).Encode(cfg)
+		}})
+	return cmd
+}
+
+func (c *cli) datamapCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "datamap", Short: "Check the data map"}
+	cmd.AddCommand(&cobra.Command{Use: "check [FILE]", Short: "Check a data map; default the configuration's", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			path := cfg.DataMap
+			if len(args) == 1 {
+				path = args[0]
+			}
+			if _, err := datamap.Load(path); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.out, "ok")
+			return nil
+		}})
+	return cmd
+}
+
+func (c *cli) requestsCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "requests", Short: "The register of privacy requests"}
+	cmd.AddCommand(&cobra.Command{Use: "import FILE.csv", Short: "Add requests from a CSV file; a file with a fault is refused whole", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return &text.Hint{Err: fmt.Errorf("failed to read %s", args[0]), Hint: "check the path"}
+			}
+			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+				res, err := ops.ImportRequests(cmd.Context(), services.ImportRequest{Name: args[0], Data: b})
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.out, "%d requests imported\n", res.Requests)
+				return nil
+			})
+		}})
+	return cmd
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tallystick/tallystick/services"
+)
+
+func (c *cli) runCommand() *cobra.Command {
+	var target, level, listen string
+	var demo bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the service: all of it, or the parts that --target names",
+		Long: "Without addresses in the configuration Kafka and ClickHouse run inside the process.\n" +
+			"The first start prints a link that makes the first account; it works once, for ten minutes, from this machine.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			targets, err := services.ParseTargets(target)
+			if err != nil {
+				return err
+			}
+			return c.run(cmd.Context(), targets, demo, listen, logger(c.err, level))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", "))
+	f.BoolVar(&demo, "demo", false, "run an invented company with thirty days of history and live traffic, in a data folder of its own")
+	f.StringVar(&listen, "listen", "", "address of the console (default console.listen)")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func (c *cli) run(ctx context.Context, targets []string, demo bool, listen string, log *slog.Logger) (err error) {
+	var show *services.Demo
+	if demo {
+		if c.dataPath == "" {
+			c.dataPath = "demo"
+		}
+		folder := filepath.Clean(c.dataPath)
+		fmt.Fprintln(c.err, "preparing the demo in", folder)
+		if show, err = services.PrepareDemo(ctx, folder); err != nil {
+			return err
+		}
+		c.configPath, c.dataPath = show.ConfigPath, show.DataPath
+	}
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	if listen != "" {
+		cfg.Console.Listen = listen
+	}
+	if err := services.CheckTargets(targets, cfg); err != nil {
+		return err
+	}
+	app, err := services.New(ctx, services.Options{Config: cfg, Targets: targets, Version: version, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	if err := c.greet(ctx, app); err != nil {
+		return err
+	}
+	if show != nil {
+		bar := newProgress(c.err, "history")
+		app.RunDemo(show, func(p services.Progress) { bar.show(p) }, func(s *services.IngestSummary) {
+			bar.finish()
+			fmt.Fprintf(c.err, "history is in: %d entries, %d findings in %.0f s; live traffic goes on\n", s.Entries, s.Findings, s.Seconds)
+		})
+	}
+	return app.Run(ctx)
+}
+
+// greet prints where the console is, and the link to the first account. The
+// link goes to the terminal only, never to the log.
+func (c *cli) greet(ctx context.Context, app *services.App) error {
+	if app.Addr() == "" {
+		return nil
+	}
+	fmt.Fprintf(c.out, "console: %s\n", app.URL())
+	link, err := app.SignInLink(ctx)
+	if err != nil {
+		return err
+	}
+	if link != "" {
+		fmt.Fprintf(c.out, "first sign-in (works once, for ten minutes, from this machine): %s\n", link)
+	}
+	return nil
+}
+
+// logger writes text lines for operators.
+func logger(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}

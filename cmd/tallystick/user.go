@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services"
+)
+
+func (c *cli) userCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "user", Short: "Accounts of the console"}
+	var roles []string
+	add := &cobra.Command{Use: "add NAME --role ROLE", Short: "Add an account; the password comes by prompt or standard input", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.account(cmd.Context(), services.UserRequest{Name: args[0], Roles: roles}, services.Operations.AddUser)
+		}}
+	add.Flags().StringSliceVar(&roles, "role", []string{"officer"}, "officer, auditor, engineer, key_officer, administrator; may be given again")
+	cmd.AddCommand(add, &cobra.Command{Use: "reset NAME", Short: "Set a new password", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.account(cmd.Context(), services.UserRequest{Name: args[0]}, services.Operations.ResetPassword)
+		}})
+	return cmd
+}
+
+func (c *cli) account(ctx context.Context, r services.UserRequest, act func(services.Operations, context.Context, services.UserRequest) error) error {
+	var err error
+	if r.Password, err = c.password(); err != nil {
+		return err
+	}
+	return c.withOperations(ctx, func(ops services.Operations) error { return act(ops, ctx, r) })
+}
+
+// password reads a password twice from the terminal, or one line of standard
+// input where there is no terminal.
+func (c *cli) password() (string, error) {
+	f, ok := c.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			return "", &text.Hint{Err: errors.New("no password on standard input"), Hint: "run it in a terminal, or give the password as one line"}
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", err
+		}
+		return line, nil
+	}
+	var got [2]string
+	for i, prompt := range []string{"Password: ", "Again: "} {
+		fmt.Fprint(c.err, prompt)
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(c.err)
+		if err != nil {
+			return "", err
+		}
+		got[i] = string(b)
+	}
+	if got[0] != got[1] {
+		return "", &text.Hint{Err: errors.New("the two passwords differ"), Hint: "try again"}
+	}
+	return got[0], nil
+}

@@ -1,0 +1,127 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+var _ Operations = (*App)(nil)
+
+// Query implements Operations.
+func (a *App) Query(ctx context.Context, r QueryRequest) (*QueryResult, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "sql", "store", true, ""); err != nil {
+		return nil, err
+	}
+	res, err := a.store.Select(ctx, r.SQL)
+	if err != nil {
+		return nil, err
+	}
+	out := &QueryResult{Rows: make([][]string, len(res.Rows))}
+	for _, c := range res.Columns {
+		out.Columns = append(out.Columns, c.Name)
+	}
+	for i, row := range res.Rows {
+		out.Rows[i] = make([]string, len(row))
+		for j, v := range row {
+			out.Rows[i][j] = cell(v)
+		}
+	}
+	return out, nil
+}
+
+// cell is a value as text.
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case time.Time:
+		return v.UTC().Format("2006-01-02T15:04:05.999999999Z")
+	case []string:
+		return strings.Join(v, " ")
+	}
+	return fmt.Sprint(v)
+}
+
+// Verify implements Operations.
+func (a *App) Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "ledger.verify", "record", true, ""); err != nil {
+		return nil, err
+	}
+	if err := a.settle(ctx); err != nil {
+		return nil, err
+	}
+	var kept []byte
+	if len(r.Checkpoint) > 0 {
+		kept = r.Checkpoint
+	}
+	res, err := a.ledger.Verify(ctx, a.store, kept, func(done, total uint64) { progress(Progress{Done: done, Total: total}) })
+	if err != nil {
+		return nil, err
+	}
+	out := &VerifyResult{OK: res.OK(), Chunks: res.Chunks, Rows: res.Rows, Size: res.Checkpoint.Size,
+		Root: base64.StdEncoding.EncodeToString(res.Checkpoint.Root), Unwitnessed: !res.Witnessed}
+	p := a.texts.For("en")
+	for _, f := range res.Problems {
+		out.Faults = append(out.Faults, f.Message(p))
+	}
+	return out, nil
+}
+
+// Checkpoint implements Operations.
+func (a *App) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
+	if err := a.settle(ctx); err != nil {
+		return nil, err
+	}
+	return &CheckpointResult{Note: string(a.ledger.Checkpoint().Raw)}, nil
+}
+
+// AddUser implements Operations.
+func (a *App) AddUser(ctx context.Context, r UserRequest) error {
+	roles := make([]registers.Role, len(r.Roles))
+	for i, role := range r.Roles {
+		roles[i] = registers.Role(role)
+	}
+	if err := a.registers.Record(ctx, actorOf(ctx), "user.add", r.Name, true, strings.Join(r.Roles, ",")); err != nil {
+		return err
+	}
+	return a.registers.AddUser(ctx, r.Name, r.Password, roles...)
+}
+
+// ResetPassword implements Operations.
+func (a *App) ResetPassword(ctx context.Context, r UserRequest) error {
+	if err := a.registers.Record(ctx, actorOf(ctx), "user.reset", r.Name, true, ""); err != nil {
+		return err
+	}
+	return a.registers.ResetPassword(ctx, r.Name, r.Password)
+}
+
+// ImportRequests implements Operations.
+func (a *App) ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "requests.import", "register of requests", true, ""); err != nil {
+		return nil, err
+	}
+	n, err := a.registers.ImportRequests(ctx, bytes.NewReader(r.Data))
+	if err != nil {
+		return nil, &text.Hint{Err: fmt.Errorf("%s: %w", r.Name, err), Hint: "correct the file; nothing of it was imported"}
+	}
+	return &ImportResult{Requests: n}, nil
+}
+
+// SignInLink makes the link to the first account, "" if there is an account.
+func (a *App) SignInLink(ctx context.Context) (string, error) {
+	if a.console == nil {
+		return "", nil
+	}
+	token, err := a.registers.CreateSignInLink(ctx)
+	if err != nil || token == "" {
+		return "", err
+	}
+	return a.console.SignInURL(token), nil
+}

@@ -1,0 +1,169 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/audit/datamap"
+	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/services/auditor"
+	"github.com/tallystick/tallystick/services/console"
+	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/tap"
+)
+
+// Options say what an App is made of.
+type Options struct {
+	Config  *Config
+	Targets []string // parts to run; nil means none: only Operations
+	Version string
+	Logger  *slog.Logger
+}
+
+// App is one process: the parts that its targets name, and what they share.
+type App struct {
+	opts Options
+	cfg  *Config
+	log  *slog.Logger
+
+	metrics   *prometheus.Registry
+	dir       *dataDir
+	kek       kek
+	keys      *keys.Store
+	dayKeys   *keys.DayKeys
+	registers *registers.DB
+	texts     *text.Catalogue
+	broker    *broker.Client
+	store     *store.Store
+	datamap   *datamap.Map
+	controls  *control.Set
+	sources   *sourceSet
+	stages    *stages
+	positions *file.State
+
+	ledger  *ledger.Ledger
+	auditor *auditor.Auditor
+	console *console.Console
+	tap     *tap.Tap
+
+	closers []closer
+	runners []runner
+	serving sync.WaitGroup
+}
+
+type closer struct {
+	name string
+	f    func() error
+}
+
+type runner struct {
+	name string
+	f    func(context.Context) error
+}
+
+// New acquires everything and starts no part. It is one straight story: each
+// step registers how it is undone, and a step that fails undoes those before.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{opts: o, cfg: o.Config, log: o.Logger, metrics: prometheus.NewRegistry()}
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	for _, step := range []struct {
+		name string
+		f    func(context.Context) error
+	}{
+		{"data folder", a.openData},
+		{"keys", a.openKeys},
+		{"registers", a.openRegisters},
+		{"declarations", a.loadDeclarations},
+		{"Kafka", a.openBroker},
+		{"ClickHouse", a.openStore},
+		{"stages", a.openStages},
+		{"ledger", a.openLedger},
+		{"auditor", a.openAuditor},
+		{"alerter", a.openAlerter},
+		{"reporter", a.openReporter},
+		{"console", a.openConsole},
+		{"tap", a.openTap},
+		{"local socket", a.openLocal},
+	} {
+		if err := step.f(ctx); err != nil {
+			return nil, fmt.Errorf("failed to open the %s: %w", step.name, err)
+		}
+	}
+	return a, nil
+}
+
+// has reports whether the process runs a target.
+func (a *App) has(target string) bool { return slices.Contains(a.opts.Targets, target) }
+
+func (a *App) onStop(name string, f func() error) {
+	a.closers = append(a.closers, closer{name, f})
+}
+
+func (a *App) onRun(name string, f func(context.Context) error) {
+	a.runners = append(a.runners, runner{name, f})
+}
+
+// Run runs the parts until ctx ends. One that fails ends all.
+func (a *App) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, r := range a.runners {
+		g.Go(func() error {
+			if err := r.f(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("the %s stopped: %w", r.name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// Close undoes New, in the opposite order.
+func (a *App) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(a.closers) {
+		if err := c.f(); err != nil {
+			errs = append(errs, fmt.Errorf("failed to close the %s: %w", c.name, err))
+		}
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// Addr is the address of the console, "" without one.
+func (a *App) Addr() string {
+	if a.console == nil {
+		return ""
+	}
+	return a.console.Addr()
+}
+
+// Text is the message catalogue.
+func (a *App) Text() *text.Catalogue { return a.texts }
+
+func hostname() string {
+	h, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return h
+}

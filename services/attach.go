@@ -1,0 +1,70 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Attach returns the operations of the installation in c.Data: of the instance
+// that runs on it, or of one in this process, which the returned function
+// stops.
+func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (Operations, func() error, error) {
+	if client := dialLocal(socketPath(c.Data)); client != nil {
+		return client, func() error { return nil }, nil
+	}
+	a, err := New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	return a, func() error {
+		err := a.settle(ctx)
+		stop()
+		return errors.Join(err, <-ended, a.Close())
+	}, nil
+}
+
+// settle gives a leaf to every chunk that has closed, so that a short-lived
+// process leaves the record whole.
+func (a *App) settle(ctx context.Context) error {
+	if a.ledger == nil || ctx.Err() != nil {
+		return nil
+	}
+	return a.ledger.Step(ctx)
+}
+
+// openLocal opens the socket through which the command line reaches the
+// running instance. A process without targets is nobody's instance.
+func (a *App) openLocal(context.Context) error {
+	if !a.has("console") && !a.has("tap") {
+		return nil
+	}
+	ln, err := listenLocal(socketPath(a.cfg.Data))
+	if err != nil {
+		return err
+	}
+	srv := localServer(a)
+	a.onStop("local socket", func() error { return ignoreClosed(srv.Close()) })
+	a.onRun("local socket", func(ctx context.Context) error {
+		stopped := context.AfterFunc(ctx, func() {
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			_ = srv.Shutdown(grace)
+		})
+		defer stopped()
+		return ignoreClosed(srv.Serve(ln))
+	})
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package services
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/tallystick/tallystick/audit/parse"
+	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services/tap"
+)
+
+// Ingest implements Operations: a tap of its own reads the files once, and the
+// act ends when the auditor has committed the last line.
+func (a *App) Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "ingest", fmt.Sprintf("%d files", len(r.Files)), true, ""); err != nil {
+		return nil, err
+	}
+	if a.auditor == nil {
+		return nil, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run ingest where the auditor runs"}
+	}
+	began := time.Now()
+	src, err := a.ingestSource(r)
+	if err != nil {
+		return nil, err
+	}
+	deps, err := a.tapDeps()
+	if err != nil {
+		return nil, err
+	}
+	var sent uint64
+	t, err := tap.New(tap.Config{
+		Sources: []source.Config{src}, Host: hostname(), Once: true, Files: r.Files, Stream: r.Stream, New: r.New,
+		Progress: func(p tap.Progress) {
+			sent = p.Lines
+			progress(Progress{Done: uint64(p.Done), Total: uint64(p.Total), Lines: p.Lines})
+		},
+	}, deps)
+	if errors.Is(err, file.ErrKnownElsewhere) {
+		return nil, &text.Hint{Err: err, Hint: "--stream NAME if the file has moved, or --new if it is another log that begins alike"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	read, stop := a.auditor.Watch(t.Boot())
+	defer stop()
+	if err := t.Run(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		tally, changed := read()
+		if tally.Lines >= sent {
+			return &IngestSummary{Lines: tally.Lines, Entries: tally.Entries, Rejections: tally.Rejections, Duplicates: tally.Duplicates,
+				Findings: tally.Findings, Seconds: time.Since(began).Seconds()}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// ingestSource is the configured source that the request names or whose file
+// is given, or one made for the format.
+func (a *App) ingestSource(r IngestRequest) (source.Config, error) {
+	if r.Source != "" {
+		if c, ok := a.sources.all()[r.Source]; ok {
+			return c, nil
+		}
+		return source.Config{}, &text.Hint{Err: fmt.Errorf("source %q is not configured", r.Source), Hint: "see sources in tallystick.yaml"}
+	}
+	if c, ok := a.sources.covering(r.Files); ok && (r.Format == "auto" || r.Format == c.Format) {
+		return c, nil
+	}
+	format := r.Format
+	if format == "auto" {
+		g, err := Recognise(r.Files[0])
+		if err != nil {
+			return source.Config{}, err
+		}
+		format = g.Format
+	}
+	if _, err := parse.ByName(format); err != nil {
+		return source.Config{}, &text.Hint{Err: err, Hint: "one of " + strings.Join(parse.Names(), ", ") + ", or auto"}
+	}
+	c, added, err := a.sources.make(format, a.datamap)
+	if err != nil || !added {
+		return c, err
+	}
+	return c, a.buildStages()
+}
+
+// Recognise reads the first lines of a file and returns their likeliest format.
+func Recognise(path string) (parse.Guess, error) {
+	sample, err := Sample(path, 200)
+	if err != nil {
+		return parse.Guess{}, err
+	}
+	guesses := parse.Recognise(sample)
+	if len(guesses) == 0 || guesses[0].Share < 0.5 {
+		return parse.Guess{}, &text.Hint{Err: fmt.Errorf("%s: no known format fits its first %d lines", path, len(sample)),
+			Hint: "--format with one of " + strings.Join(parse.Names(), ", ") + ", or nginx: and your log_format string"}
+	}
+	return guesses[0], nil
+}
+
+// Sample returns up to n of the first lines of a file, plain or .gz.
+func Sample(path string, n int) ([][]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read %s: %w", path, errors.Unwrap(err))
+	}
+	defer func() { _ = f.Close() }()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, fmt.Errorf("failed to decompress %s: %w", path, err)
+		}
+	}
+	var out [][]byte
+	in := bufio.NewReaderSize(io.LimitReader(r, 16<<20), 64<<10)
+	for len(out) < n {
+		line, err := in.ReadBytes('\n')
+		if line = []byte(strings.TrimRight(string(line), "\r\n")); len(line) > 0 && len(line) <= file.DefaultMaxLine {
+			out = append(out, line)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,223 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/audit/datamap"
+	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/broker"
+	embeddedbroker "github.com/tallystick/tallystick/internal/embedded/broker"
+	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/schemas"
+)
+
+// kek is the key-encryption key and where it came from.
+type kek struct {
+	aead tink.AEAD
+	path string
+	made bool // by this start
+}
+
+func (a *App) openData(context.Context) (err error) {
+	if a.texts, err = text.Load(); err != nil {
+		return err
+	}
+	if a.dir, err = openDataDir(a.cfg.Data); err != nil {
+		return err
+	}
+	a.onStop("data folder", func() error { a.dir.close(); return nil })
+	return nil
+}
+
+func (a *App) openKeys(ctx context.Context) (err error) {
+	a.kek.path = a.cfg.Keys.KEK
+	if a.kek.path == "" {
+		if a.kek.path, err = kekPath(a.dir.id); err != nil {
+			return err
+		}
+	}
+	_, statErr := os.Stat(a.kek.path)
+	a.kek.made = errors.Is(statErr, fs.ErrNotExist)
+	if a.kek.made {
+		if _, err := os.Stat(a.dir.join("keys")); err == nil {
+			return &text.Hint{
+				Err:  fmt.Errorf("the key-encryption key %s is missing, and the keysets in %s can't be opened without it", a.kek.path, a.dir.join("keys")),
+				Hint: "restore the file from its back-up; without one, begin with a new data folder",
+			}
+		}
+		if err := os.MkdirAll(filepath.Dir(a.kek.path), 0o700); err != nil {
+			return fmt.Errorf("failed to make the folder of the key-encryption key: %w", err)
+		}
+	}
+	if a.kek.aead, err = keys.LocalKEK(a.kek.path); err != nil {
+		return err
+	}
+	if a.kek.made {
+		a.log.Warn(keys.LocalKEKNote(a.kek.path))
+	}
+	if a.keys, err = keys.Open(a.dir.join("keys"), a.kek.aead); err != nil {
+		return err
+	}
+	return a.keys.Ensure(ctx)
+}
+
+func (a *App) openRegisters(ctx context.Context) (err error) {
+	if a.registers, err = registers.Open(ctx, a.dir.join("registers.db")); err != nil {
+		return err
+	}
+	a.onStop("registers", a.registers.Close)
+	a.dayKeys = keys.NewDayKeys(a.registers, a.kek.aead, a.cfg.Keys.Horizon)
+	if a.has("auditor") {
+		a.onRun("key clock", a.destroyDueKeys)
+	}
+	return nil
+}
+
+// destroyDueKeys destroys day keys whose horizon has passed, every hour.
+func (a *App) destroyDueKeys(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if n, err := a.dayKeys.DestroyDue(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			a.log.Error("failed to destroy day keys whose time has come; trying again in an hour", "error", err)
+		} else if n > 0 {
+			a.log.Info("destroyed day keys whose time has come", "keys", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) loadDeclarations(context.Context) (err error) {
+	if a.datamap, err = loadDataMap(a.cfg.DataMap); err != nil {
+		return err
+	}
+	if a.datamap.Digest() == datamap.Empty().Digest() {
+		a.log.Warn("there is no data map yet, so every resource and principal is a gap", "path", a.cfg.DataMap)
+	}
+	for _, w := range a.datamap.Warnings() {
+		a.log.Warn(w)
+	}
+	if a.controls, err = loadControls(a.cfg.Controls); err != nil {
+		return err
+	}
+	a.sources, err = openSources(a.cfg.Sources, a.dir.join("ingest-sources.json"))
+	return err
+}
+
+// loadDataMap reads the map at path, or the empty one where there is none.
+func loadDataMap(path string) (*datamap.Map, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return datamap.Empty(), nil
+	}
+	return datamap.Load(path)
+}
+
+// loadControls loads the built-in controls and those of a folder.
+func loadControls(dir string) (*control.Set, error) {
+	builtIn, err := fs.Sub(schemas.Controls, "controls")
+	if err != nil {
+		return nil, err
+	}
+	if dir == "" {
+		return control.Load(builtIn)
+	}
+	return control.Load(builtIn, os.DirFS(dir))
+}
+
+// Check loads everything that the configuration names, without starting.
+func Check(c *Config) error {
+	if _, err := loadDataMap(c.DataMap); err != nil {
+		return err
+	}
+	_, err := loadControls(c.Controls)
+	return err
+}
+
+func (a *App) openBroker(ctx context.Context) error {
+	cfg := a.cfg.Kafka
+	if len(cfg.Addresses) == 0 {
+		b, err := embeddedbroker.Start(a.dir.join("broker"))
+		if err != nil {
+			return err
+		}
+		a.onStop("embedded broker", b.Close)
+		if len(a.opts.Targets) > 0 {
+			a.log.Warn(embeddedbroker.Warning)
+		}
+		cfg.Addresses = []string{b.Addr()}
+		cfg.SASL.Mechanism = "scram-sha-256"
+		cfg.SASL.User, cfg.SASL.Password = b.Credentials()
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	c, err := broker.Open(ctx, cfg, broker.Deps{Log: a.log, Metrics: a.metrics})
+	if err != nil {
+		return err
+	}
+	a.broker = c
+	a.onStop("Kafka client", c.Close)
+	return nil
+}
+
+// embeddedEngineWarning says what the embedded ClickHouse is.
+const embeddedEngineWarning = "the embedded ClickHouse is libchdb, one node without replicas: for trying and small sites; set clickhouse.address to use a server"
+
+func (a *App) openStore(ctx context.Context) error {
+	var transport http.RoundTripper
+	if a.cfg.ClickHouse.Address == "" {
+		e, err := clickhouse.Open(a.dir.join("clickhouse"), clickhouse.Options{})
+		if err != nil {
+			return err
+		}
+		a.onStop("embedded ClickHouse", e.Close)
+		if len(a.opts.Targets) > 0 {
+			a.log.Warn(embeddedEngineWarning)
+		}
+		transport = e.Transport()
+	}
+	s, err := store.Open(ctx, a.cfg.ClickHouse, store.Deps{Transport: transport, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.store = s
+	a.onStop("store", s.Close)
+	return nil
+}
+
+// openPositions opens the tap's memory of what it sent, once.
+func (a *App) openPositions() error {
+	if a.positions != nil {
+		return nil
+	}
+	site, err := a.keys.SitePRF()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(a.dir.join("tap"), 0o700); err != nil {
+		return err
+	}
+	if a.positions, err = file.OpenState(a.dir.join("tap", "positions"), site); err != nil {
+		return err
+	}
+	a.onStop("tap's positions", a.positions.Close)
+	return nil
+}

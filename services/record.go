@@ -1,0 +1,109 @@
+package services
+
+import (
+	"context"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/auditor"
+	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/tap"
+)
+
+// ledgerOrigin names the installation's log in its checkpoints.
+func (a *App) ledgerOrigin() string { return "tallystick/" + a.dir.id }
+
+func (a *App) openLedger(context.Context) error {
+	signer, err := a.keys.LedgerSigner()
+	if err != nil {
+		return err
+	}
+	a.ledger, err = ledger.New(ledger.Config{Dir: a.dir.join("ledger"), Origin: a.ledgerOrigin()}, ledger.Deps{
+		Signer: signer, Store: a.store, Artefacts: a.artefacts(), Logger: a.log, Registerer: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("ledger", a.ledger.Close)
+	if a.has("ledger") {
+		a.onRun("ledger", a.ledger.Run)
+	}
+	return nil
+}
+
+func (a *App) openAuditor(context.Context) error {
+	if !a.has("auditor") {
+		return nil
+	}
+	dec, err := a.keys.LineDecrypt()
+	if err != nil {
+		return err
+	}
+	enc, lineKey, err := a.keys.LineEncrypt()
+	if err != nil {
+		return err
+	}
+	site, err := a.keys.SitePRF()
+	if err != nil {
+		return err
+	}
+	opener, err := seal.NewOpener(dec, a.keys, site)
+	if err != nil {
+		return err
+	}
+	versions := audit.Versions{
+		Parser: a.opts.Version, Policy: a.stages.policy.ID(), DataMap: a.datamap.Digest(),
+		Controls: a.controls.Digest(), Country: a.stages.country.Release(), Keys: lineKey,
+	}
+	a.auditor, err = auditor.New(auditor.Config{}, auditor.Deps{
+		Pipeline: a.stages, Opener: opener, Store: a.store, Publisher: a.broker, Consumer: a.broker, Controls: a.controls,
+		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
+		Versions:      func() audit.Versions { return versions },
+		Stored:        a.stages.control.Stored, Nudge: a.ledger.Nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
+		Logger: a.log, Registerer: a.metrics, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.onRun("auditor", a.auditor.Run)
+	return nil
+}
+
+func (a *App) openTap(context.Context) error {
+	if !a.has("tap") || len(a.cfg.Sources) == 0 {
+		return nil
+	}
+	deps, err := a.tapDeps()
+	if err != nil {
+		return err
+	}
+	deps.Metrics = a.metrics
+	if a.tap, err = tap.New(tap.Config{Sources: a.cfg.Sources, Host: hostname()}, deps); err != nil {
+		return err
+	}
+	a.onRun("tap", a.tap.Run)
+	return nil
+}
+
+// tapDeps are what the tap and each ingest need. A tap believes only a line
+// key that the installation signed.
+func (a *App) tapDeps() (tap.Deps, error) {
+	if err := a.openPositions(); err != nil {
+		return tap.Deps{}, err
+	}
+	site, err := a.keys.SitePRF()
+	if err != nil {
+		return tap.Deps{}, err
+	}
+	signer, err := a.keys.TapSigner()
+	if err != nil {
+		return tap.Deps{}, err
+	}
+	sealer, err := newSealer(a.dir.join("keys"), signer)
+	if err != nil {
+		return tap.Deps{}, err
+	}
+	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions,
+		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap}, nil
+}

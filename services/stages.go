@@ -1,0 +1,97 @@
+package services
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/classify"
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/audit/datamap"
+	"github.com/tallystick/tallystick/audit/enrich"
+	"github.com/tallystick/tallystick/audit/normalize"
+	"github.com/tallystick/tallystick/audit/parse"
+	"github.com/tallystick/tallystick/audit/pipeline"
+	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking"
+	"github.com/tallystick/tallystick/masking/pseudonym"
+)
+
+// stages is the pipeline in use. Replacing it takes effect with the next batch.
+type stages struct {
+	current atomic.Pointer[pipeline.Pipeline]
+	control *control.Stage
+	country *enrich.Country
+	policy  *masking.Policy
+}
+
+// Process runs the pipeline in use.
+func (s *stages) Process(ctx context.Context, b *audit.Batch) error {
+	return s.current.Load().Process(ctx, b)
+}
+
+func (a *App) openStages(ctx context.Context) error {
+	if !a.has("auditor") {
+		return nil
+	}
+	seen, err := a.store.GapIDs(ctx)
+	if err != nil {
+		return err
+	}
+	s := &stages{control: control.NewStage(a.controls, seen), policy: masking.DefaultPolicy()}
+	if s.country, err = enrich.OpenCountry(countryTable(a.cfg)); err != nil {
+		a.log.Warn("countries of addresses stay unknown", "error", err, "hint", text.HintOf(err))
+	} else {
+		a.onStop("country table", s.country.Close)
+	}
+	a.stages = s
+	return a.buildStages()
+}
+
+// buildStages makes the stage list for the sources of now.
+func (a *App) buildStages() error {
+	p, err := stageList(a.sources.all(), a.datamap, a.stages.country, a.stages.policy, a.dayKeys, a.stages.control)
+	if err != nil {
+		return err
+	}
+	a.stages.current.Store(p)
+	return nil
+}
+
+// stageList is the way of a line from raw to judged, in order.
+func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich.Country, policy *masking.Policy, keys pseudonym.Keys, judge pipeline.Stage) (*pipeline.Pipeline, error) {
+	parser, err := parse.New(sources)
+	if err != nil {
+		return nil, err
+	}
+	enricher, err := enrich.New(m, sources, country)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.New(
+		pipeline.Named{Name: "parse", Stage: parser},
+		pipeline.Named{Name: "normalize", Stage: normalize.New(sources)},
+		pipeline.Named{Name: "enrich", Stage: enricher},
+		pipeline.Named{Name: "classify", Stage: classify.New()},
+		pipeline.Named{Name: "mask", Stage: masking.NewEngine(policy, keys)},
+		pipeline.Named{Name: "control", Stage: judge},
+	), nil
+}
+
+// countryRelease is the table that scripts/fetch.sh fetches.
+const countryRelease = "2.3.2026061719"
+
+// countryTable is the configured table, or the one in the user's cache.
+func countryTable(c *Config) string {
+	if c.CountryTable != "" {
+		return c.CountryTable
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "tallystick", "country-"+countryRelease, "geo-whois-asn-country.mmdb")
+}
