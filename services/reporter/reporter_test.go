@@ -55,7 +55,7 @@ func (g *register) StartRun(_ context.Context, r registers.ReportRun) error {
 }
 
 func (g *register) FinishRun(_ context.Context, r registers.ReportRun) error {
-	r.State = "done"
+	r.State, r.Started = "done", g.runs[r.ID].Started
 	g.runs[r.ID] = &r
 	return nil
 }
