@@ -146,7 +146,7 @@ func TestOldLogIsSeen(t *testing.T) {
 	if body := b.get("/").Body.String(); !strings.Contains(body, "<dd>100</dd>") {
 		t.Error("the overview does not show the 100 entries of 2015")
 	}
-	if body := b.get("/entries").Body.String(); !strings.Contains(body, "2015-05-20") {
+	if body := b.get("/entries").Body.String(); !strings.Contains(body, "2015-05-19") {
 		t.Error("the explorer does not show 2015")
 	}
 }
