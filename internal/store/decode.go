@@ -19,6 +19,8 @@ type decoder[T any] struct {
 	r    *bufio.Reader
 	cols []decoded
 	buf  []byte
+
+	lengths []int // scratch of strings
 }
 
 // decoded is the content of one column of the current block.
@@ -293,8 +295,8 @@ func (d *decoder[T]) numbers(c *decoded, n int) error {
 
 // strings reads n strings into one piece of memory and returns them.
 func (d *decoder[T]) strings(n int) ([]string, error) {
-	out := make([]string, 0, min(n, 1<<16))
-	lengths := make([]int, 0, min(n, 1<<16))
+	out := make([]string, 0, min(n, 1<<12)) // more only as data comes
+	lengths := d.lengths[:0]
 	var all []byte
 	for range n {
 		l, err := d.uvarint(maxString)
@@ -306,6 +308,7 @@ func (d *decoder[T]) strings(n int) ([]string, error) {
 		}
 		lengths = append(lengths, l)
 	}
+	d.lengths = lengths
 	s, at := unsafe.String(unsafe.SliceData(all), len(all)), 0 // nothing writes to all any more
 	for _, l := range lengths {
 		out = append(out, s[at:at+l])
