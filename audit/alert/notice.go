@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -177,8 +178,8 @@ func (c *Composer) completeness(ctx context.Context, g *Group) ([]string, error)
 				return nil, fmt.Errorf("failed to tell how complete source %s is: %w", s, err)
 			}
 		}
-		if known {
-			out = append(out, c.Text.T("alerts.complete", map[string]any{"Source": s, "Share": c.Text.Percent(share)}))
+		if known { // rounded down: what is not complete never reads 100 %
+			out = append(out, c.Text.T("alerts.complete", map[string]any{"Source": s, "Share": c.Text.Percent(math.Floor(share*1000) / 1000)}))
 		} else {
 			out = append(out, c.Text.T("alerts.complete.unknown", map[string]any{"Source": s}))
 		}

@@ -132,13 +132,18 @@ func (t *AlertTx) SaveGroup(g *AlertGroup) error {
 	return err
 }
 
-// ClaimBurst notes a burst unless one of the same control and key lies less
-// than gap away from it. It returns false when one does.
-func (t *AlertTx) ClaimBurst(b Burst, gap time.Duration) (bool, error) {
+// NearBurst reports whether a burst of the same control and key is noted that
+// touches b.
+func (t *AlertTx) NearBurst(b Burst) (bool, error) {
 	var n int
 	err := t.tx.QueryRowContext(t.ctx, `SELECT COUNT(*) FROM alert_bursts WHERE control = ? AND burst_key = ? AND from_ns <= ? AND until_ns >= ?`,
-		b.Control, b.Key, b.Until.Add(gap).UnixNano(), b.From.Add(-gap).UnixNano()).Scan(&n)
-	if err != nil || n > 0 {
+		b.Control, b.Key, b.Until.UnixNano(), b.From.UnixNano()).Scan(&n)
+	return n > 0, err
+}
+
+// ClaimBurst notes a burst and returns false when NearBurst holds.
+func (t *AlertTx) ClaimBurst(b Burst) (bool, error) {
+	if near, err := t.NearBurst(b); err != nil || near {
 		return false, err
 	}
 	return t.changed(`INSERT INTO alert_bursts (control, burst_key, from_ns, until_ns, finding_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
