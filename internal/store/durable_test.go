@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -134,5 +136,63 @@ func TestOpenErrors(t *testing.T) {
 				t.Fatal("no hint")
 			}
 		})
+	}
+}
+
+func TestOverHTTP(t *testing.T) {
+	srv := httptest.NewServer(storetest.Engine(t).Handler())
+	defer srv.Close()
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Address: srv.URL, Database: "over_http"}, store.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	c := newChunk("lines.v1-3-100-aaaa")
+	b, want := fill(t, c, 1, 20_000) // more than a buffer of the connection
+	for range 2 {
+		if err := s.InsertEntries(ctx, c, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := entriesOf(t, s, c); len(got) != len(want) || !reflect.DeepEqual(got[19_999], want[19_999]) {
+		t.Fatalf("%d rows", len(got))
+	}
+	if _, err := s.Select(ctx, "SELECT nothing_like_it"); store.Code(err) != 47 {
+		t.Fatalf("code %d, %v", store.Code(err), err)
+	}
+	// A server that is gone is an error, not a loss.
+	srv.CloseClientConnections()
+	srv.Close()
+	if err := s.InsertEntries(ctx, newChunk("lines.v1-3-200-bbbb"), b); err == nil {
+		t.Fatal("an insert without a server succeeded")
+	}
+}
+
+// TestCancelledInsert cuts inserts at several moments: each is whole or absent,
+// the block may be reused at once, and inserting again completes it.
+func TestCancelledInsert(t *testing.T) {
+	s := storetest.Open(t)
+	for i, d := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond} {
+		c := newChunk(fmt.Sprintf("lines.v1-3-%d-aaaa", i))
+		b, want := fill(t, c, uint64(i), 5000)
+		ctx, cancel := context.WithTimeout(context.Background(), d)
+		_ = s.InsertEntries(ctx, c, b)
+		cancel()
+		b.Reset()
+		for j := range want {
+			if err := b.Append(&want[j]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.InsertEntries(context.Background(), c, b); err != nil {
+			t.Fatal(err)
+		}
+		if got := entriesOf(t, s, c); !reflect.DeepEqual(got, want) {
+			t.Fatalf("after %s: %d rows of %d", d, len(got), len(want))
+		}
+	}
+	if n := scalar(t, s, "SELECT sum(entries) FROM entries_hourly"); n != uint64(25_000) {
+		t.Fatalf("%v in the rollup", n)
 	}
 }
