@@ -117,6 +117,12 @@ func Write(dir string, o Options) ([]Finding, error) {
 	return s.findings, nil
 }
 
+// Written reports whether dir holds a demo, so that a start goes on with it.
+func Written(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "expected.json"))
+	return err == nil
+}
+
 func newStory(o Options) (*story, error) {
 	end := o.End.UTC().Truncate(time.Second)
 	start := end.Add(-time.Duration(o.Days) * 24 * time.Hour)

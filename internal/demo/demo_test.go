@@ -57,6 +57,9 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 func TestNeverInAUsedFolder(t *testing.T) {
 	dir, _ := write(t, demo.Options{Seed: 1, Days: 1, End: end})
+	if !demo.Written(dir) || demo.Written(t.TempDir()) {
+		t.Error("a demo is not known again")
+	}
 	if _, err := demo.Write(dir, demo.Options{Seed: 1, Days: 1, End: end}); err == nil {
 		t.Error("logs were written twice")
 	}
@@ -159,21 +162,24 @@ func line(s, source string) seen {
 	return l
 }
 
-// purposes are those allowed where personal data is, by what the path looks
-// like; nil where there is none.
+// personal says where personal data is, by what the path looks like, and the
+// purposes allowed there.
+var personal = []struct {
+	source  string
+	like    *regexp.Regexp
+	allowed []string
+}{
+	{demo.CRM, regexp.MustCompile(`^/v1/customers/[^/]+$`), []string{"support", "billing"}},
+	{demo.CRM, regexp.MustCompile(`^/v1/customers/[^/]+/address$`), []string{"fulfilment", "support"}},
+	{demo.CRM, regexp.MustCompile(`^/v1/customers/[^/]+/invoices$`), []string{"billing", "support"}},
+	{demo.CRM, regexp.MustCompile(`^/v1/segments/`), []string{"analytics", "newsletter"}},
+	{demo.CRM, regexp.MustCompile(`^/v1/recipients$`), []string{"newsletter"}},
+	{demo.Events, regexp.MustCompile(`^topic (orders|customer-events|payments)$`), []string{"by the map"}},
+}
+
 func (l seen) purposes() []string {
-	for _, p := range []struct {
-		source, like string
-		allowed      []string
-	}{
-		{demo.CRM, `^/v1/customers/[^/]+$`, []string{"support", "billing"}},
-		{demo.CRM, `^/v1/customers/[^/]+/address$`, []string{"fulfilment", "support"}},
-		{demo.CRM, `^/v1/customers/[^/]+/invoices$`, []string{"billing", "support"}},
-		{demo.CRM, `^/v1/segments/`, []string{"analytics", "newsletter"}},
-		{demo.CRM, `^/v1/recipients$`, []string{"newsletter"}},
-		{demo.Events, `^topic (orders|customer-events|payments)$`, []string{"by the map"}},
-	} {
-		if l.source == p.source && regexp.MustCompile(p.like).MatchString(l.path) {
+	for _, p := range personal {
+		if l.source == p.source && p.like.MatchString(l.path) {
 			return p.allowed
 		}
 	}
@@ -233,7 +239,7 @@ type fact struct {
 }
 
 func TestExpectedFindingsEqualANaiveRecount(t *testing.T) {
-	for _, o := range []demo.Options{{Seed: 1, Days: 30, End: end}, {Seed: 7, Days: 30, End: end}, {Seed: 3, Days: 5, End: end}} {
+	for _, o := range []demo.Options{{Seed: 1, Days: 30, End: end}, {Seed: 7, Days: 12, End: end}, {Seed: 3, Days: 5, End: end}} {
 		dir, returned := write(t, o)
 		var expected []demo.Finding
 		if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "expected.json"))), &expected); err != nil {
@@ -347,5 +353,25 @@ func TestLive(t *testing.T) {
 		if v := judge(l); len(v) > 0 && v[0] != "EX-03" {
 			t.Errorf("an ordinary line violates %v", v)
 		}
+	}
+}
+
+func TestLiveViolations(t *testing.T) {
+	dir, _ := write(t, demo.Options{Seed: 1, Days: 1, End: end})
+	before := map[string]int{}
+	for _, s := range []string{demo.Shop, demo.CRM, demo.Events} {
+		before[s] = len(read(t, demo.Path(dir, s)))
+	}
+	if err := demo.Violations(dir, end.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range []string{demo.Shop, demo.CRM, demo.Events} {
+		for _, f := range recount(lines(read(t, demo.Path(dir, s))[before[s]:], s)) {
+			got = append(got, f.Control)
+		}
+	}
+	if d := cmp.Diff(got, []string{"EX-03", "AC-01", "TL-01", "TR-01", "DN-01"}); d != "" {
+		t.Errorf("(-got +want):\n%s", d)
 	}
 }

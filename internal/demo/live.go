@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// between is how often a violation comes among the live lines.
-const between = 30 * time.Second
+// Among the live lines a violation comes soon after the start and then again
+// and again.
+const (
+	soon    = 5 * time.Second
+	between = 30 * time.Second
+)
 
 // Live appends lines to the logs in dir as time passes, about rate a second,
 // with a violation now and then, until ctx ends. It returns nil then.
@@ -18,21 +22,16 @@ func Live(ctx context.Context, dir string, rate float64) error {
 	if rate <= 0 {
 		return errors.New("the demo needs a rate of at least some lines a second")
 	}
-	l := &live{rng: rand.New(rand.NewPCG(rand.Uint64(), 1)), out: map[string]*os.File{}}
-	for source := range files {
-		f, err := os.OpenFile(Path(dir, source), os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return fmt.Errorf("failed to go on with the demo's logs: %w", err)
-		}
-		defer func() { _ = f.Close() }()
-		l.out[source] = f
+	l, err := openLive(dir)
+	if err != nil {
+		return err
 	}
+	defer l.close()
 	tick := time.NewTicker(max(time.Duration(float64(time.Second)/rate), time.Millisecond))
 	defer tick.Stop()
-	wrong := time.NewTicker(between)
+	wrong := time.NewTimer(soon)
 	defer wrong.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return nil
@@ -40,6 +39,7 @@ func Live(ctx context.Context, dir string, rate float64) error {
 			err = l.ordinary(time.Now().UTC())
 		case <-wrong.C:
 			err = l.violation(time.Now().UTC())
+			wrong.Reset(between)
 		}
 		if err != nil {
 			return fmt.Errorf("failed to write the demo's logs: %w", err)
@@ -53,6 +53,25 @@ type live struct {
 	out   map[string]*os.File
 	queue []web // what the visitor at the shop does next
 	turn  int   // which violation comes next
+}
+
+func openLive(dir string) (*live, error) {
+	l := &live{rng: rand.New(rand.NewPCG(rand.Uint64(), 1)), out: map[string]*os.File{}}
+	for source := range files {
+		f, err := os.OpenFile(Path(dir, source), os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("failed to go on with the demo's logs: %w", err)
+		}
+		l.out[source] = f
+	}
+	return l, nil
+}
+
+func (l *live) close() {
+	for _, f := range l.out {
+		_ = f.Close()
+	}
 }
 
 func (l *live) write(source, line string) error {

@@ -59,7 +59,16 @@ func (l *lane) run(ctx context.Context) error {
 	err := l.feed(ctx, queue)
 	close(queue)
 	<-sent
-	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, io.EOF):
+		if l.tap.cfg.Once && ctx.Err() != nil {
+			return ctx.Err() // the last runs did not become durable
+		}
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		if l.tap.cfg.Once {
+			return err
+		}
 		return nil
 	}
 	return err

@@ -171,8 +171,9 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 // Boot is the id of this start, as in the headers of its batches.
 func (t *Tap) Boot() string { return t.boot }
 
-// Run reads until ctx ends, or with Once until all files are read and their
-// lines are durable. It returns nil on a clean stop. A Tap runs once.
+// Run reads until ctx ends and returns nil then. With Once it reads until all
+// files are read and their lines are durable, and returns ctx's error when ctx
+// ends before that: the rest is read next time. A Tap runs once.
 func (t *Tap) Run(ctx context.Context) error {
 	defer t.close()
 	var wg sync.WaitGroup

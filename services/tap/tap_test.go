@@ -292,6 +292,25 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+func TestOnceInterrupted(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Once = true
+	r.kafka.set(true)
+	r.write("shop.log", "a1\na2\n")
+	tp, err := tap.New(r.cfg, r.deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tp.Run(ctx) }()
+	r.eventually("blocked", func() bool { return tp.Status()[0].Blocked != "" })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v: an interrupted ingest looks complete", err)
+	}
+}
+
 func TestGateHoldsReading(t *testing.T) {
 	r := newRig(t)
 	r.write("shop.log", "a1\n")

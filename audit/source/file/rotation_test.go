@@ -1,0 +1,171 @@
+package file_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/audit/source/file"
+)
+
+func TestRotation(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(b *bench)
+		want []string
+	}{
+		{"rename", func(b *bench) {
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log.1", "a3\n") // the server still writes to its handle
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"rename with a date", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.rename("shop.log", "shop.log-20261121")
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"twice", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.rename("shop.log", "shop.log.2")
+			b.write("shop.log", "b1\n")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "c1\n")
+		}, []string{"a3", "b1", "c1"}},
+		{"compressed", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.write("shop.log.1.gz", pack(b.t, "a1\na2\na3\n"))
+			if err := os.Remove(b.path("shop.log")); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"copytruncate", func(b *bench) {
+			b.write("shop.log", "a3\n")
+			b.write("shop.log.1", "a1\na2\na3\n")
+			if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1\n")
+		}, []string{"a3", "b1"}},
+		{"copytruncate and grown past the position", func(b *bench) {
+			b.write("shop.log.1", "a1\na2\n")
+			if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+				b.t.Fatal(err)
+			}
+			b.write("shop.log", "b1 is longer than all of a\n")
+		}, []string{"b1 is longer than all of a"}},
+		{"rotated without a last line end", func(b *bench) {
+			b.write("shop.log", "a3")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "b1\n")
+		}, []string{"b1", "a3"}},
+	} {
+		for _, away := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, away %v", tc.name, away), func(t *testing.T) {
+				b := newBench(t, "shop.log")
+				b.write("shop.log", "a1\na2\n")
+				b.start()
+				b.want("a1", "a2")
+				if away {
+					b.stop()
+					tc.do(b)
+					b.start()
+				} else {
+					tc.do(b)
+				}
+				b.want(tc.want...)
+				b.quiet()
+				b.stop()
+				b.start()
+				b.quiet()
+			})
+		}
+	}
+}
+
+func TestOldRotatedFilesAreLeftAlone(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log.1", "old\n")
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(b.path("shop.log.1"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.quiet()
+	b.stop()
+	b.start()
+	b.quiet()
+}
+
+func TestSameFirstLine(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "#head\na1\na2\n")
+	b.start()
+	b.want("#head", "a1", "a2")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log", "#head\nb1\nb2 of some length\n")
+	b.want("#head", "b1", "b2 of some length")
+	b.quiet()
+}
+
+func TestVanishedFileIsAGap(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.stop()
+	if err := os.Remove(b.path("shop.log")); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "b1\n")
+	b.start()
+	b.want("b1")
+	b.quiet()
+	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapVanished || b.gaps[0].Stream != streamName("h1", "shop.log", []byte("a1")) || b.gaps[0].Offset != 3 {
+		t.Fatalf("gaps %+v", b.gaps)
+	}
+	b.stop()
+	b.start()
+	b.quiet()
+	if len(b.gaps) != 1 {
+		t.Fatalf("the gap was told again: %+v", b.gaps)
+	}
+}
+
+func TestTruncationIsAGap(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.quiet()
+	b.write("shop.log", "b1\n")
+	b.want("b1")
+	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapTruncated || b.gaps[0].Copied || b.gaps[0].Offset != 6 {
+		t.Fatalf("gaps %+v", b.gaps)
+	}
+}
+
+func TestCompressedWhileFollowed(t *testing.T) {
+	whole := pack(t, "a1\na2\na3\n")
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.stop()
+	if err := os.Remove(b.path("shop.log")); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log.1.gz", whole[:len(whole)/2]) // gzip is at work
+	b.write("shop.log", "b1\n")
+	b.start()
+	b.want("b1")
+	b.write("shop.log.1.gz", whole[len(whole)/2:])
+	b.want("a2", "a3")
+	b.quiet()
+}
