@@ -135,9 +135,10 @@ func options(cfg Config, deps Deps) (*clickhouse.Options, error) {
 		o.Auth.Password = strings.TrimRight(string(b), "\r\n")
 	}
 	if deps.Transport != nil {
-		o.TransportFunc = func(*http.Transport) (http.RoundTripper, error) { return deps.Transport, nil }
+		o.TransportFunc = func(*http.Transport) (http.RoundTripper, error) { return helloTransport{deps.Transport}, nil }
 		return o, nil
 	}
+	o.TransportFunc = func(rt *http.Transport) (http.RoundTripper, error) { return helloTransport{rt}, nil }
 	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, &text.Hint{
