@@ -88,7 +88,12 @@ mkdir -p "$cache"
 lock=$cache/fetch.lock
 until mkdir "$lock" 2>/dev/null; do
 	owner=$(cat "$lock/pid" 2>/dev/null || echo)
-	if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+	if [ -n "$owner" ]; then
+		nameless=0
+	else
+		nameless=$((${nameless:-0} + 1)) # it ended before it wrote its number
+	fi
+	if [ "$nameless" -gt 5 ] || { [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; }; then
 		rm -rf "$lock"
 	else
 		[ -n "${waited:-}" ] || printf 'waiting for another fetch (process %s) to finish\n' "${owner:-unknown}"
