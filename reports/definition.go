@@ -46,8 +46,6 @@ type Principle struct {
 	ID       string   `yaml:"id"`
 	Article  string   `yaml:"article"`
 	Controls []string `yaml:"controls"`
-	// Needs are the facts (audit.Entry.Carries) that the controls evaluate.
-	Needs []string `yaml:"needs"`
 	// Coverage rates the completeness of the sources instead of controls.
 	Coverage bool `yaml:"coverage"`
 }

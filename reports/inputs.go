@@ -45,7 +45,9 @@ type Control struct {
 	Version  uint16
 	Title    string
 	Severity string
+	Kind     string   // violation or gap
 	Articles []string // references of all laws
+	Needs    []string // facts that it evaluates, see audit.Entry.Carries
 	Windowed bool
 }
 

@@ -120,16 +120,17 @@ func principlesTable(b *builder) *Rows {
 	for _, p := range b.def.Principles {
 		var in []string
 		var f found
+		share, known := 1.0, false
 		for _, id := range p.Controls {
-			if !slices.ContainsFunc(b.in.Controls, func(c Control) bool { return c.ID == id }) {
+			i := slices.IndexFunc(b.in.Controls, func(c Control) bool { return c.ID == id })
+			if i < 0 {
 				continue
 			}
-			in = append(in, id)
+			in, known = append(in, id), true
+			for _, n := range b.in.Controls[i].Needs {
+				share = min(share, carried[n])
+			}
 			f.violations, f.serious, f.gaps = f.violations+finds[id].violations, f.serious+finds[id].serious, f.gaps+finds[id].gaps
-		}
-		share, known := 1.0, len(in) > 0
-		for _, n := range p.Needs {
-			share = min(share, carried[n])
 		}
 		if p.Coverage {
 			share = b.share()
@@ -212,7 +213,7 @@ func (b *builder) status(ref string, until time.Time) string {
 	switch {
 	case ref == "":
 		return "missing"
-	case !until.IsZero() && until.Before(b.period.Until):
+	case !until.IsZero() && until.AddDate(0, 0, 1).Before(b.period.Until):
 		return "expired"
 	}
 	return "declared"

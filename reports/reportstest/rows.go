@@ -86,11 +86,11 @@ func rows() map[string]*reports.Rows {
 // Controls are the controls in force of the inputs.
 func Controls() []reports.Control {
 	return []reports.Control{
-		{ID: "AC-01", Version: 1, Title: "Access without documented purpose", Severity: "high", Articles: []string{"GDPR 5(1)(b)", "CCPA 1798.100(c)", "LGPD 6-I"}},
-		{ID: "DN-01", Version: 1, Title: "Burst of denied accesses", Severity: "high", Articles: []string{"GDPR 32", "LGPD 46"}, Windowed: true},
-		{ID: "EX-03", Version: 2, Title: "Personal data in a URL", Severity: "high", Articles: []string{"GDPR 5(1)(f)", "LGPD 46"}},
-		{ID: "TL-01", Version: 1, Title: "TLS below 1.2", Severity: "critical", Articles: []string{"GDPR 32(1)(a)", "CCPA 1798.100(e)", "LGPD 46"}},
-		{ID: "TR-01", Version: 1, Title: "Transfer without safeguard", Severity: "critical", Articles: []string{"GDPR 44-49", "LGPD 33"}},
+		{ID: "AC-01", Version: 1, Title: "Access without documented purpose", Severity: "high", Kind: "violation", Needs: []string{"principal", "outcome"}, Articles: []string{"GDPR 5(1)(b)", "CCPA 1798.100(c)", "LGPD 6-I"}},
+		{ID: "DN-01", Version: 1, Title: "Burst of denied accesses", Severity: "high", Kind: "violation", Needs: []string{"outcome"}, Articles: []string{"GDPR 32", "LGPD 46"}, Windowed: true},
+		{ID: "EX-03", Version: 2, Title: "Personal data in a URL", Severity: "high", Kind: "violation", Needs: []string{"target"}, Articles: []string{"GDPR 5(1)(f)", "LGPD 46"}},
+		{ID: "TL-01", Version: 1, Title: "TLS below 1.2", Severity: "critical", Kind: "violation", Needs: []string{"tls"}, Articles: []string{"GDPR 32(1)(a)", "CCPA 1798.100(e)", "LGPD 46"}},
+		{ID: "TR-01", Version: 1, Title: "Transfer without safeguard", Severity: "critical", Kind: "violation", Needs: []string{"principal"}, Articles: []string{"GDPR 44-49", "LGPD 33"}},
 	}
 }
 
