@@ -77,10 +77,8 @@ func (l *lane) run(ctx context.Context) error {
 // feed reads and seals until the files end or ctx does.
 func (l *lane) feed(ctx context.Context, queue chan<- sealed) error {
 	for {
-		if l.tap.deps.Gate != nil {
-			if err := l.tap.deps.Gate.Wait(ctx); err != nil {
-				return err
-			}
+		if err := l.room(ctx); err != nil {
+			return err
 		}
 		run, err := l.next(ctx)
 		if err != nil {
@@ -94,6 +92,22 @@ func (l *lane) feed(ctx context.Context, queue chan<- sealed) error {
 		case queue <- sealed{run: run, msgs: msgs}:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+}
+
+// room waits until the gate is open; the source shows that it is alive.
+func (l *lane) room(ctx context.Context) error {
+	if l.tap.deps.Gate == nil {
+		return nil
+	}
+	for {
+		ticking, cancel := context.WithTimeout(ctx, heartbeat)
+		err := l.tap.deps.Gate.Wait(ticking)
+		cancel()
+		l.turned.Store(l.tap.deps.Clock().UnixNano())
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
 	}
 }
@@ -178,6 +192,7 @@ func (l *lane) send(ctx context.Context, s sealed) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		l.turned.Store(l.tap.deps.Clock().UnixNano())
 		l.metrics.errors.WithLabelValues(l.source, "produce").Inc()
 		l.blocked(err)
 		if err := sleep(ctx, wait); err != nil {
