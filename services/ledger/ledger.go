@@ -68,6 +68,7 @@ type Config struct {
 type Deps struct {
 	Signer     ledger.Signer
 	Store      Store
+	Reader     Reader    // Optional: without it no tombstones are written
 	Artefacts  Artefacts // Optional
 	Alarm      Alarm     // Optional
 	Logger     *slog.Logger
@@ -124,8 +125,13 @@ func (s *Ledger) Nudge() {
 func (s *Ledger) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
+	var expired time.Time
 	for {
-		if err := s.Step(ctx); err != nil && ctx.Err() == nil {
+		err := s.Step(ctx)
+		if now := s.deps.Now(); err == nil && now.Sub(expired) >= retentionPoll {
+			err, expired = s.Expire(ctx), now
+		}
+		if err != nil && ctx.Err() == nil {
 			s.m.errors.Inc()
 			s.deps.Logger.Error("failed to extend the ledger; it is tried again", "error", err)
 		}

@@ -149,3 +149,35 @@ func TestVerifyRealStore(t *testing.T) {
 	tamper("ALTER TABLE rejections UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
 	verify(changed, removed, core.Problem{Kind: core.RowChanged, Chunk: "c2", Version: 1, Table: "rejections", Row: 1, EntryID: "s-0-9"})
 }
+
+// TestExpiredRejectionsHaveTombstones lets rejections leave the store by age.
+func TestExpiredRejectionsHaveTombstones(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	now := time.Now()
+	l := open(t, t.TempDir(), ledger.Deps{Store: s, Reader: s, Now: func() time.Time { return now }})
+	defer func() { _ = l.Close() }()
+	put(t, s, "c1", 3)
+	must(t, l.Step(ctx))
+	for _, tc := range []struct {
+		days int
+		size uint64
+	}{{0, 1}, {28, 1}, {30, 2}, {31, 2}} {
+		now = time.Now().AddDate(0, 0, tc.days)
+		must(t, l.Expire(ctx))
+		if size := l.Checkpoint().Size; size != tc.size {
+			t.Errorf("after %d days the log has %d leaves, want %d", tc.days, size, tc.size)
+		}
+	}
+	res, err := l.Verify(ctx, withoutRejections{s}, nil, nil)
+	must(t, err)
+	if diff := cmp.Diff(res.Problems, []core.Problem(nil)); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
+	}
+}
+
+// withoutRejections is a store whose rejections are gone.
+type withoutRejections struct{ *store.Store }
+
+func (withoutRejections) EachRejection(context.Context, string, uint16, func(*audit.Rejection) error) error {
+	return nil
+}
