@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -351,4 +352,21 @@ func TestRejectionsAndFindingsRoundTrip(t *testing.T) {
 	if d := cmp.Diff(marks, []store.Mark{{Offset: 3}, {Offset: 9, Mark: 5}}); err != nil || d != "" {
 		t.Errorf("marks (-got +want), %v:\n%s", err, d)
 	}
+}
+
+// TestManyReadersAtOnce makes the driver open connections under raw reads.
+func TestManyReadersAtOnce(t *testing.T) {
+	s := storetest.Open(t)
+	var wg sync.WaitGroup
+	for range 24 {
+		wg.Go(func() {
+			if _, _, err := s.Position(context.Background(), 3); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Select(context.Background(), "SELECT count() FROM entries"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
