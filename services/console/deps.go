@@ -194,7 +194,7 @@ type Reports interface {
 // ReportRuns renders and keeps runs.
 type ReportRuns interface {
 	Kinds(lang string) []ReportKind
-	// Order starts a run and returns its id at once.
+	// Order makes a report, which may take seconds, and returns the run's id.
 	Order(ctx context.Context, o ReportOrder) (string, error)
 	Runs(ctx context.Context, limit int) ([]ReportRun, error)
 	// Run returns one run with its numbers, or registers.ErrNotFound.

@@ -27,7 +27,7 @@ import (
 
 const password = "correct horse battery"
 
-// emptyStore answers every query with no row, and remembers the queries.
+// emptyStore answers every query with no row, or fails.
 type emptyStore struct{ fail error }
 
 func (s *emptyStore) Select(context.Context, string, ...any) (*store.Result, error) {
