@@ -496,3 +496,33 @@ func TestKilledGrouping(t *testing.T) {
 		t.Errorf("%d groups, %d findings, %d subjects", len(groups), g.Findings, g.Subjects)
 	}
 }
+
+func BenchmarkHandle(b *testing.B) {
+	db, err := registers.Open(context.Background(), filepath.Join(b.TempDir(), "registers.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	set, err := control.Load(schemas.Controls)
+	if err != nil {
+		b.Fatal(err)
+	}
+	catalogue, err := text.Load()
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := alerter.New(alerter.Config{}, alerter.Deps{
+		Groups: db, Outbox: db, Consumer: idle{}, Store: &noStore{}, Controls: set, Catalogue: catalogue, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for b.Loop() {
+		if err := a.Handle(context.Background(), reads(n, n+500)); err != nil {
+			b.Fatal(err)
+		}
+		n += 500
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "findings/s")
+}
