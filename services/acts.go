@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -120,7 +121,10 @@ func (a *App) SignInLink(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	token, err := a.registers.CreateSignInLink(ctx)
-	if err != nil || token == "" {
+	if errors.Is(err, registers.ErrUsersExist) {
+		return "", nil
+	}
+	if err != nil {
 		return "", err
 	}
 	return a.console.SignInURL(token), nil

@@ -21,9 +21,11 @@ import (
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/services/alerter"
 	"github.com/tallystick/tallystick/services/auditor"
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/reporter"
 	"github.com/tallystick/tallystick/services/tap"
 )
 
@@ -56,10 +58,12 @@ type App struct {
 	stages    *stages
 	positions *file.State
 
-	ledger  *ledger.Ledger
-	auditor *auditor.Auditor
-	console *console.Console
-	tap     *tap.Tap
+	ledger   *ledger.Ledger
+	auditor  *auditor.Auditor
+	alerter  *alerter.Alerter
+	reporter *reporter.Reporter
+	console  *console.Console
+	tap      *tap.Tap
 
 	closers []closer
 	runners []runner
@@ -97,9 +101,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		{"Kafka", a.openBroker},
 		{"ClickHouse", a.openStore},
 		{"stages", a.openStages},
+		{"alerter", a.openAlerter},
 		{"ledger", a.openLedger},
 		{"auditor", a.openAuditor},
-		{"alerter", a.openAlerter},
 		{"reporter", a.openReporter},
 		{"console", a.openConsole},
 		{"tap", a.openTap},
@@ -155,6 +159,14 @@ func (a *App) Addr() string {
 		return ""
 	}
 	return a.console.Addr()
+}
+
+// URL is how people reach the console, "" without one.
+func (a *App) URL() string {
+	if a.console == nil {
+		return ""
+	}
+	return a.console.URL()
 }
 
 // Text is the message catalogue.

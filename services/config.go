@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/console"
+	"github.com/tallystick/tallystick/services/reporter"
 )
 
 // Config is tallystick.yaml. Every field has a usable zero value: an empty
@@ -41,7 +41,7 @@ type Config struct {
 	Keys       KeysConfig      `yaml:"keys,omitempty"`
 	Console    console.Config  `yaml:"console,omitempty"`
 	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
-	Reports    ReportsConfig   `yaml:"reports,omitempty"`
+	Reports    reporter.Config `yaml:"reports,omitempty"`
 }
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
@@ -69,20 +69,6 @@ type WebhookConfig struct {
 	SecretFile string `yaml:"secret_file,omitempty"`
 	// AllowPrivate permits loopback and private addresses as receivers.
 	AllowPrivate bool `yaml:"allow_private,omitempty"`
-}
-
-// ReportsConfig holds the schedules that every start makes sure of.
-type ReportsConfig struct {
-	Schedules []ScheduleConfig `yaml:"schedules,omitempty"`
-}
-
-// ScheduleConfig renders one kind of report by cron.
-type ScheduleConfig struct {
-	Kind     string   `yaml:"kind"`               // gdpr-accountability, ccpa-metrics, lgpd-record
-	Cron     string   `yaml:"cron"`               // five fields, UTC
-	Period   string   `yaml:"period"`             // last-day, last-week, last-month, last-year
-	Formats  []string `yaml:"formats,omitempty"`  // html, pdf, csv, json; default pdf and csv
-	Language string   `yaml:"language,omitempty"` // default of the kind
 }
 
 // LoadConfig reads and checks the file at path. Relative paths in it are
@@ -174,20 +160,11 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 			return d.Fault(at+".url", "", "webhook %q: not an http or https address", w.Name)
 		}
 	}
-	for i, s := range c.Reports.Schedules {
-		at := fmt.Sprintf("reports.schedules[%d]", i)
-		if s.Kind == "" || s.Cron == "" {
-			return d.Fault(at, "", "schedule %d needs kind and cron", i+1)
-		}
-		if !slices.Contains(periods, s.Period) {
-			return d.Fault(at+".period", "", "%q is none of %s", s.Period, strings.Join(periods, ", "))
-		}
+	if err := c.Reports.Validate(); err != nil {
+		return d.Fault("reports.schedules", "", "%v", err)
 	}
 	return nil
 }
-
-// periods are the words for the period of a scheduled report.
-var periods = []string{"last-day", "last-week", "last-month", "last-year"}
 
 func (c *Config) validateSources(d *strictyaml.Doc) error {
 	seen := map[string]bool{}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/masking"
+	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/auditor"
 	"github.com/tallystick/tallystick/services/ledger"
@@ -20,7 +22,7 @@ func (a *App) openLedger(context.Context) error {
 		return err
 	}
 	a.ledger, err = ledger.New(ledger.Config{Dir: a.dir.join("ledger"), Origin: a.ledgerOrigin()}, ledger.Deps{
-		Signer: signer, Store: a.store, Artefacts: a.artefacts(), Logger: a.log, Registerer: a.metrics,
+		Signer: signer, Store: a.store, Reader: a.store, Alarm: a.alarm(), Logger: a.log, Registerer: a.metrics,
 	})
 	if err != nil {
 		return err
@@ -30,6 +32,14 @@ func (a *App) openLedger(context.Context) error {
 		a.onRun("ledger", a.ledger.Run)
 	}
 	return nil
+}
+
+// alarm is told of chunks that wait for their leaf; nil where no alerter is.
+func (a *App) alarm() ledger.Alarm {
+	if a.alerter == nil {
+		return nil
+	}
+	return a.alerter
 }
 
 func (a *App) openAuditor(context.Context) error {
@@ -78,7 +88,6 @@ func (a *App) openTap(context.Context) error {
 	if err != nil {
 		return err
 	}
-	deps.Metrics = a.metrics
 	if a.tap, err = tap.New(tap.Config{Sources: a.cfg.Sources, Host: hostname()}, deps); err != nil {
 		return err
 	}
@@ -100,10 +109,17 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	sealer, err := newSealer(a.dir.join("keys"), signer)
+	enc, _, err := keys.LinePublic(a.dir.join("keys"))
+	if err != nil {
+		return tap.Deps{}, err
+	}
+	sealer, err := seal.NewSealer(keys.LocalTap, enc, signer)
 	if err != nil {
 		return tap.Deps{}, err
 	}
 	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions,
-		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap}, nil
+		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap, Metrics: a.metrics}, nil
 }
+
+// policyID names the masking policy in force.
+func (a *App) policyID() string { return masking.DefaultPolicy().ID() }

@@ -59,6 +59,11 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 	if listen != "" {
 		cfg.Console.Listen = listen
 	}
+	if show != nil {
+		if err := show.Tickets(cfg); err != nil {
+			return err
+		}
+	}
 	if err := services.CheckTargets(targets, cfg); err != nil {
 		return err
 	}
@@ -72,10 +77,14 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 	}
 	if show != nil {
 		bar := newProgress(c.err, "history")
-		app.RunDemo(show, func(p services.Progress) { bar.show(p) }, func(s *services.IngestSummary) {
+		fmt.Fprintf(c.out, "tickets that the alerts opened: %s\n", show.TicketsURL())
+		err := app.RunDemo(show, bar.show, func(s *services.IngestSummary) {
 			bar.finish()
-			fmt.Fprintf(c.err, "history is in: %d entries, %d findings in %.0f s; live traffic goes on\n", s.Entries, s.Findings, s.Seconds)
+			fmt.Fprintf(c.err, "the history of %s is in: %d entries, %d findings in %.0f s; live traffic goes on\n", show.Folder, s.Entries, s.Findings, s.Seconds)
 		})
+		if err != nil {
+			return err
+		}
 	}
 	return app.Run(ctx)
 }

@@ -1,0 +1,108 @@
+package services
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/audit/alert"
+	"github.com/tallystick/tallystick/audit/alert/webhook"
+	"github.com/tallystick/tallystick/audit/control"
+	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services/alerter"
+)
+
+func (a *App) openAlerter(context.Context) (err error) {
+	if !a.has("alerter") && !a.has("tap") && !a.has("auditor") {
+		return nil
+	}
+	var receivers []alert.Notifier
+	for _, w := range a.cfg.Alerts.Webhooks {
+		secret, err := a.webhookSecret(w)
+		if err != nil {
+			return err
+		}
+		r, err := webhook.New(webhook.Config{Name: w.Name, URL: w.URL, Secret: secret, AllowPrivate: w.AllowPrivate})
+		if err != nil {
+			return fmt.Errorf("webhook %s: %w", w.Name, err)
+		}
+		a.onStop("webhook "+w.Name, func() error { r.Close(); return nil })
+		receivers = append(receivers, r)
+	}
+	base := a.cfg.Console.PublicURL
+	if base == "" {
+		base = "http://" + a.cfg.Console.Listen
+	}
+	a.alerter, err = alerter.New(alerter.Config{Language: a.cfg.Alerts.Language, BaseURL: base}, alerter.Deps{
+		Groups: a.registers, Outbox: a.registers, Consumer: a.broker, Store: a.store, Controls: a.controls,
+		Receivers: receivers, Catalogue: a.texts, Names: mapNames{a}, Logger: a.log, Registerer: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if a.has("alerter") {
+		a.onRun("alerter", a.alerter.Run)
+	}
+	return nil
+}
+
+// webhookSecret is the receiver's own secret, or the installation's.
+func (a *App) webhookSecret(w WebhookConfig) (string, error) {
+	if w.SecretFile == "" {
+		b, err := a.keys.WebhookSecret()
+		if err != nil {
+			return "", err
+		}
+		return "whsec_" + base64.StdEncoding.EncodeToString(b), nil
+	}
+	st, err := os.Stat(w.SecretFile)
+	if err != nil {
+		return "", fmt.Errorf("webhook %s: failed to read its secret: %w", w.Name, errors.Unwrap(err))
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return "", &text.Hint{Err: fmt.Errorf("webhook %s: others can read its secret", w.Name), Hint: "chmod 600 " + w.SecretFile}
+	}
+	b, err := os.ReadFile(w.SecretFile)
+	if err != nil {
+		return "", fmt.Errorf("webhook %s: failed to read its secret: %w", w.Name, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// mapNames gives keys of the data map their names.
+type mapNames struct{ a *App }
+
+func (n mapNames) System(key string) string {
+	if s := n.a.datamap.System(key); s != nil && s.Name != "" {
+		return s.Name
+	}
+	return key
+}
+
+func (n mapNames) Organisation(key string) string {
+	if o := n.a.datamap.Org(key); o != nil && o.Name != "" {
+		return o.Name
+	}
+	return key
+}
+
+// tapGap turns lines that a source lost into a finding.
+func (a *App) tapGap(g file.Gap) {
+	f, err := a.controls.Raise("GV-03", control.Fault{
+		Reason: "lines-dropped", Key: []string{g.Source, g.Stream, fmt.Sprint(g.Generation), fmt.Sprint(g.Offset), string(g.Kind)},
+		Source: g.Source, Time: g.Seen, Count: 1, Facts: map[string]string{"how": string(g.Kind), "bytes": fmt.Sprint(g.Lost)},
+	}, time.Now().UTC())
+	if err == nil && a.alerter != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err = a.alerter.Raise(ctx, f)
+	}
+	if err != nil {
+		a.log.Error("failed to record that a source lost lines", "source", g.Source, "kind", g.Kind, "error", err)
+	}
+}
