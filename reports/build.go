@@ -42,16 +42,17 @@ func Build(ctx context.Context, def *Definition, period Period, in Inputs) (*Rep
 	}
 	b := &builder{def: def, period: period, in: in, p: in.Catalogue.For(lang), loc: period.location(), rows: map[string]*Rows{}}
 	b.report = &Report{Kind: def.Kind, DefinitionVersion: def.Version, Language: b.p.Lang, Title: b.t("title"), Citation: b.t("citation")}
+	shown := def.shown(in.Public)
 	for _, q := range append(CoverageQueries(), def.Queries...) {
+		if !shown[q.Name] {
+			continue
+		}
 		if err := b.answer(ctx, q); err != nil {
 			return nil, err
 		}
 	}
 	b.front()
-	for _, s := range def.Sections {
-		if s.Internal && in.Public {
-			continue
-		}
+	for _, s := range def.sections(in.Public) {
 		sec, err := b.section(s)
 		if err != nil {
 			return nil, fmt.Errorf("failed to build section %s of %s: %w", s.ID, def.Kind, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -161,6 +162,40 @@ func ParseDefinition(name string, b []byte) (*Definition, error) {
 		return nil, fmt.Errorf("report definition %s: %w", name, err)
 	}
 	return &d, nil
+}
+
+// sections are those of a version: the public one leaves internal sections out.
+func (d *Definition) sections(public bool) []SectionDef {
+	return slices.DeleteFunc(slices.Clone(d.Sections), func(s SectionDef) bool { return public && s.Internal })
+}
+
+// shown are the queries that the sections of a version need. The others are
+// not asked, so that nothing of an internal section is in the public evidence.
+func (d *Definition) shown(public bool) map[string]bool {
+	out, reads := map[string]bool{}, map[string][]string{}
+	for _, q := range append(CoverageQueries(), d.Queries...) {
+		reads[q.Name] = tables[q.Table].from
+	}
+	var add func(name string)
+	add = func(name string) {
+		out[name] = true
+		for _, n := range reads[name] {
+			add(n)
+		}
+	}
+	add("coverage")
+	for _, s := range d.sections(public) {
+		for _, n := range s.Numbers {
+			add(n.Query)
+		}
+		for _, c := range s.Charts {
+			add(c.Query)
+		}
+		for _, t := range s.Tables {
+			add(t.Query)
+		}
+	}
+	return out
 }
 
 func (d *Definition) check() error {

@@ -64,7 +64,8 @@ func (c Bars) Draw() *Drawing {
 	for _, m := range c.Marks {
 		x := left + m.At*scale
 		d.line(x, top-2, x, d.H-4, alarm, true)
-		if w := width(m.Label); x-w/2 >= free {
+		if w := width(m.Label); min(x, d.W-w/2)-w/2 >= free {
+			x = min(x, d.W-w/2)
 			d.text(x, top-6, m.Label, Middle, alarm, false)
 			free = x + w/2 + 6
 		}

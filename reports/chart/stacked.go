@@ -84,7 +84,7 @@ func (c Stacked) Draw() *Drawing {
 			continue
 		}
 		d.line(x, top-4, x, base, alarm, true)
-		if w := width(m.Label); x-w/2 >= free {
+		if w := width(m.Label); min(x, d.W-w/2)-w/2 >= free {
 			x = min(x, d.W-w/2)
 			d.text(x, top-8, m.Label, Middle, alarm, false)
 			free = x + w/2 + 6

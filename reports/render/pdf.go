@@ -69,7 +69,7 @@ func (p *page) section(s reports.Section) {
 	if wide := p.wideSection(s); wide != p.wide {
 		p.turn(wide)
 	}
-	p.keep(45)
+	p.keep(62)
 	p.mark(s.ID)
 	p.heading("H2", 1, title, 14, true)
 	p.paragraph(strings.Join(s.Articles, " · "), style{size: 8.5, color: muted})
