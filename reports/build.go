@@ -218,7 +218,7 @@ func (b *builder) number(d NumberDef) (Number, error) {
 	case none:
 		n.Text, n.Value = b.common("none"), 0
 	case d.As == "percent":
-		n.Text = b.p.Percent(n.Value)
+		n.Text = b.percent(n.Value)
 	case d.As == "days":
 		n.Text = b.p.Decimal(n.Value, 1)
 	}

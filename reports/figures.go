@@ -119,7 +119,7 @@ func (b *builder) chart(d ChartDef) (Figure, error) {
 		if d.Kind == "bars" {
 			out.Chart = chart.Bars{Title: title, Alt: alt, Corner: corner, Measure: measure, Items: items, Marks: marks, Format: b.count}
 		} else {
-			out.Chart = chart.Share{Title: title, Alt: alt, Corner: corner, Measure: measure, Items: items, Format: b.count, Percent: b.p.Percent}
+			out.Chart = chart.Share{Title: title, Alt: alt, Corner: corner, Measure: measure, Items: items, Format: b.count, Percent: b.percent}
 		}
 	case "heat":
 		c := chart.Heat{Title: title, Down: b.columnName(d.Y), Across: corner, X: labels, Format: b.count}

@@ -98,7 +98,7 @@ func (b *builder) coverageWords(query string) string {
 	case b.report.Front.Share < 0:
 		return b.common("coverage.none")
 	}
-	return b.common("coverage.share", "Share", b.p.Percent(b.report.Front.Share))
+	return b.common("coverage.share", "Share", b.percent(b.report.Front.Share))
 }
 
 // share is the part of all lines that were read and became entries, -1 if there

@@ -93,6 +93,18 @@ func (b *builder) count(f float64) string {
 	return b.p.Int(uint64(f))
 }
 
+// percent formats a share of 1. What is not all is never shown as 100.0 %, and
+// what is not none never as 0.0 %.
+func (b *builder) percent(share float64) string {
+	switch {
+	case share > 0 && share < 0.0005:
+		return "< " + b.p.Percent(0.001)
+	case share < 1 && share >= 0.9995:
+		return b.p.Percent(0.999)
+	}
+	return b.p.Percent(share)
+}
+
 func (b *builder) day(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -155,7 +167,7 @@ func (b *builder) cell(as string, v any) Cell {
 		if c.Raw == "" {
 			c.Text = b.common("none")
 		} else {
-			c.Text = b.p.Percent(number(v))
+			c.Text = b.percent(number(v))
 		}
 	case "days":
 		if c.Raw == "" {
