@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -65,9 +64,10 @@ type App struct {
 	console  *console.Console
 	tap      *tap.Tap
 
+	tapAfter chan struct{} // the tap begins when it closes; nil: at once
+
 	closers []closer
 	runners []runner
-	serving sync.WaitGroup
 }
 
 type closer struct {

@@ -42,6 +42,9 @@ func PrepareDemo(_ context.Context, folder string) (*Demo, error) {
 	if len(entries) > 0 {
 		return nil, &text.Hint{Err: fmt.Errorf("%s is not empty and holds no demo; demo and real data never share a folder", folder), Hint: "give the demo a folder of its own with --data"}
 	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("failed to make the demo's folder: %w", err)
+	}
 	d.fresh = true
 	_, err = demo.Write(folder, demo.Options{Seed: 1, End: time.Now().UTC()})
 	return d, err
@@ -78,6 +81,7 @@ func (a *App) RunDemo(d *Demo, progress func(Progress), done func(*IngestSummary
 		defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 		return ignoreClosed(srv.Serve(d.tickets))
 	})
+	a.tapAfter = make(chan struct{})
 	a.onRun("demo", func(ctx context.Context) error {
 		sum := &IngestSummary{}
 		if d.fresh {
@@ -85,6 +89,7 @@ func (a *App) RunDemo(d *Demo, progress func(Progress), done func(*IngestSummary
 				return err
 			}
 		}
+		close(a.tapAfter)
 		done(sum)
 		return demo.Live(ctx, d.Folder, demoRate)
 	})

@@ -91,7 +91,16 @@ func (a *App) openTap(context.Context) error {
 	if a.tap, err = tap.New(tap.Config{Sources: a.cfg.Sources, Host: hostname()}, deps); err != nil {
 		return err
 	}
-	a.onRun("tap", a.tap.Run)
+	a.onRun("tap", func(ctx context.Context) error {
+		if a.tapAfter != nil {
+			select {
+			case <-a.tapAfter:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return a.tap.Run(ctx)
+	})
 	return nil
 }
 

@@ -122,7 +122,7 @@ func runUntilKilled(t *testing.T, dir string) {
 	}
 	tp, err := tap.New(tap.Config{
 		Host: "h1", Once: true, Files: []string{filepath.Join(dir, "shop.log")}, Sources: []source.Config{{Name: "shop"}},
-		Tune: func(c *file.Config) { c.BatchLines = 300 },
+		Tune: func(c *file.Config) { c.BatchLines, c.Again = 300, false }, // go on where the last start was killed
 	}, tap.Deps{Sealer: s.sealer, Producer: &diskKafka{f: f, left: 4}, Site: s.prf, State: state})
 	if err != nil {
 		t.Fatal(err)

@@ -147,7 +147,7 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 		patterns = []string{s.File}
 	}
 	cfg := file.Config{
-		Source: s.Name, Patterns: patterns, Host: t.cfg.Host, Once: t.cfg.Once, FromEnd: s.From == "end",
+		Source: s.Name, Patterns: patterns, Host: t.cfg.Host, Once: t.cfg.Once, Again: t.cfg.Once, FromEnd: s.From == "end",
 		As: t.cfg.Stream, New: t.cfg.New, BatchBytes: seal.TargetRaw,
 	}
 	if t.cfg.Tune != nil {

@@ -32,6 +32,9 @@ func (s *State) claim(f *tracked, stream string, head []byte, now time.Time) (*c
 	list := s.streams[stream]
 	for i := len(list) - 1; i >= 0; i-- {
 		c := list[i]
+		if f.tailer.cfg.Again && f.holds(c, s) != differs {
+			return s.again(c, f), claimed
+		}
 		if c.owner != nil && c.owner.tailer != f.tailer {
 			return nil, taken
 		}
@@ -78,6 +81,17 @@ func (s *State) take(c *cursor, f *tracked) *cursor {
 	c.Size, c.Modified = f.size, f.modified.UnixNano()
 	s.dirty = true
 	return c
+}
+
+// again puts f at the beginning of a stream that was read before. A cursor that
+// another file reads stays with it; f gets one of its own, which is not kept.
+func (s *State) again(c *cursor, f *tracked) *cursor {
+	if c.owner == nil {
+		c.read = position{tail: []byte{}}
+		return s.take(c, f)
+	}
+	return &cursor{record: record{Stream: c.Stream, Generation: c.Generation, Path: c.Path, Head: c.Head, Tail: s.mark("tail", nil)},
+		read: position{tail: []byte{}}, owner: f}
 }
 
 // holds reports whether f has, before the cursor's position, the bytes that

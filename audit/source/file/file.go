@@ -48,6 +48,10 @@ type Config struct {
 	// New takes a file although its first line is known under another path.
 	// Once only.
 	New bool
+	// Again reads files from their beginning although they were read before,
+	// and also while another Tailer follows them: the auditor drops what the
+	// record has. Once only.
+	Again bool
 	// BatchBytes and BatchLines bound a Run. Default 4 MiB and 65,536.
 	BatchBytes, BatchLines int
 	// MaxLine is how much of a line is kept, bytes. Default 64 KiB.

@@ -81,6 +81,37 @@ func TestOnceTwiceThenFollowed(t *testing.T) {
 	b.quiet()
 }
 
+func TestAgain(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	cfg := b.cfg
+	cfg.Once, cfg.Again = true, true
+	for range 2 { // beside the Tailer that follows, then after it
+		again, err := file.Open(cfg, file.Deps{State: b.state, Name: streamName})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := again.Next(t.Context())
+		if err != nil || run.First != 0 || run.Generation != 0 {
+			t.Fatalf("%+v, %v", run, err)
+		}
+		if d := cmp.Diff(texts(run), []string{"a1", "a2"}); d != "" {
+			t.Errorf("lines (-got +want):\n%s", d)
+		}
+		if err := again.Ack(run); err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.write("shop.log", "a3\n")
+	b.want("a3")
+	b.quiet()
+}
+
 func TestKnownElsewhere(t *testing.T) {
 	b := newBench(t, "shop.log")
 	b.cfg.Once = true
