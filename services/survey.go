@@ -137,8 +137,11 @@ func (s *Surveyed) survey(ctx context.Context, l *SurveyedLog) error {
 	return l.judge(carries)
 }
 
-// count adds one entry's template.
+// count adds one entry's template. Lines that name no resource have none.
 func (s *Surveyed) count(system string, e *audit.Entry) {
+	if e.URLTemplate == "" {
+		return
+	}
 	key := system + "\x00" + e.URLTemplate
 	t := s.seen[key]
 	if t == nil {
