@@ -46,7 +46,6 @@ func TestDriversHaveOneImporter(t *testing.T) {
 		"github.com/ebitengine/purego":                               {"internal/embedded/clickhouse"},
 		"modernc.org/sqlite":                                         {"internal/registers"},
 		"github.com/pressly/goose":                                   {"internal/registers"},
-		"github.com/transparency-dev/tessera":                        {"audit/ledger"},
 		"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset":  {"masking/keys"},
 		"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess": {"masking/keys"},
 		"github.com/tink-crypto/tink-go/v2/keyset":                   {"masking/keys", "masking/seal"},
