@@ -77,13 +77,17 @@ type Event struct {
 	Principal         plain.Text
 	PrincipalKind     PrincipalKind
 	PrincipalVerified bool
-	PrincipalDeclared bool   // the data map declares it: long epoch and label
-	PrincipalLabel    string // the data map's label, never a name from the line
-	PrincipalOrg      string // key of an organisation in the data map; own is "own"
-	PrincipalCountry  string // where the map says that the principal sits
-	ClientCountry     string // ISO 3166-1 alpha-2 of ClientAddr, "" if unknown
-	System            string // key of the system in the data map, "" if undeclared
-	Resource          string // template of the data map, or a derived one if undeclared
+	PrincipalDeclared bool     // the data map declares it: long epoch and label
+	PrincipalLabel    string   // the data map's label, never a name from the line
+	PrincipalOrg      string   // key of an organisation in the data map; own is "own"
+	PrincipalCountry  string   // where the map says that the principal sits
+	ClientCountry     string   // ISO 3166-1 alpha-2 of ClientAddr, "" if unknown
+	System            string   // key of the system in the data map, "" if undeclared
+	QueryKeys         []string // keys of Query as they may be shown: known words, else [redacted]
+	HostShown         string   // Host with its unknown labels hidden, "" if it is no host name
+	RefererShown      string   // the same of Referer's host
+	SNIShown          string   // the same of SNI
+	Resource          string   // template of the data map, or a derived one if undeclared
 	ResourceMapped    bool
 	Subjects          []Subject
 	SubjectTypes      []string // fideslang data subject types

@@ -16,8 +16,9 @@ const maxHost = 253 + 6
 // something, such as an address with dashes or a card.
 const maxHostDigits = 8
 
-// host keeps a host name, with its port, that holds no personal data; an
-// address is truncated and everything else redacted.
+// host keeps the name of a server that the operator chose, with its port, if no
+// detector sees anything in it; an address is truncated and everything else
+// redacted. Names that clients choose go through shown.
 func host(s string) string {
 	if s == "" {
 		return ""
@@ -58,9 +59,24 @@ func hostName(s string) bool {
 	return name != "" && name[0] != '.' && name[0] != '-' && (digits <= maxHostDigits || strings.Trim(name, "0123456789.") == "")
 }
 
-// referer keeps scheme and host of a referer in which nothing was found. Path
-// and query are another site's and never kept.
-func referer(s string) string {
+// shown is a host name that a client chose, as enrich says that it may be shown;
+// an address is truncated and everything else redacted.
+func shown(name plain.Text, may string) string {
+	if name.Empty() {
+		return ""
+	}
+	if n := generalise.HostPort(name.Reveal(access)); n != plain.Redacted {
+		return n
+	}
+	if may == "" {
+		return plain.Redacted
+	}
+	return may
+}
+
+// referer keeps scheme and shown host of a referer. Path and query are another
+// site's and never kept.
+func referer(s, may string) string {
 	if s == "" {
 		return ""
 	}
@@ -68,17 +84,16 @@ func referer(s string) string {
 	if !ok || scheme != "http" && scheme != "https" && scheme != "android-app" {
 		return plain.Redacted
 	}
-	h := rest
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		h = rest[:end]
+		rest = rest[:end]
 	}
-	if h == "" || strings.IndexByte(h, '@') >= 0 || detect.Any(rest[len(h):]) {
+	if rest == "" || strings.IndexByte(rest, '@') >= 0 {
 		return plain.Redacted
 	}
-	if h = host(h); h == plain.Redacted || h == "" {
-		return plain.Redacted
+	if h := shown(plain.New(rest), may); h != plain.Redacted {
+		return scheme + "://" + h
 	}
-	return scheme + "://" + h
+	return plain.Redacted
 }
 
 // upstream keeps the server that answered: addresses truncated, names as host

@@ -128,7 +128,7 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	resource(e, out)
 	mapped(e, out)
 	out.TLSVersion, out.TLSCipher = e.TLS, word(e.TLSCipher.Reveal(access))
-	out.SNI = host(e.SNI.Reveal(access))
+	out.SNI = shown(e.SNI, e.SNIShown)
 	out.MTLSVerified = e.ClientCertVerified
 	out.StatusCode, out.Outcome, out.DenyBy = e.Status, string(e.Outcome), e.DenyBy
 	out.BytesIn, out.BytesOut = e.BytesIn, e.BytesOut
@@ -137,8 +137,8 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	}
 	out.Upstream = upstream(e.Upstream.Reveal(access))
 	out.Labels = e.Labels
-	out.Host = host(e.Host.Reveal(access))
-	out.Referer = referer(e.Referer.Reveal(access))
+	out.Host = shown(e.Host, e.HostShown)
+	out.Referer = referer(e.Referer.Reveal(access), e.RefererShown)
 	out.Carries = carries(e.Carries)
 	return nil
 }

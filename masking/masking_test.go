@@ -188,6 +188,7 @@ func TestEntry(t *testing.T) {
 		Operation: "GET", Action: audit.ActionRead, Outcome: audit.OutcomeAllowed, TLS: "1.3",
 		Query:     []audit.Field{{Name: "page", Value: p("2")}, {Name: "email", Value: p("a@b.de")}, {Name: "alice"}},
 		Principal: p("agent14"), PrincipalKind: audit.KindStaff, PrincipalVerified: true, PrincipalDeclared: true, PrincipalLabel: "Support", PrincipalOrg: "own",
+		QueryKeys: []string{"page", "email", "[redacted]"}, HostShown: "shop.example.com:8443", RefererShown: "www.example.com", SNIShown: "shop.example.com",
 		ClientCountry: "DE", System: "crm", Resource: "GET /v1/customers/{customer_id}", ResourceMapped: true,
 		Subjects: []audit.Subject{{Kind: "customer_id", Value: p("4711")}}, SubjectTypes: []string{"customer"}, Categories: []string{"user.contact"},
 		Purpose: "support", PurposeSource: audit.PurposeStated, PurposeDocumented: true, DataUse: "essential.service", LegalBasis: "6(1)(b)",
@@ -280,9 +281,12 @@ func TestHosts(t *testing.T) {
 		{"spaces", "alice meyer", "[redacted]"}, {"address with dashes", "ec2-203-0-113-25.example.com", "[redacted]"}, {"some digits", "node12.eu-1.example.com", "node12.eu-1.example.com"}, {"bad port", "x:alice", "[redacted]"}, {"slash", "a/b", "[redacted]"}, {"long", strings.Repeat("a", 300), "[redacted]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := maskAll(t, masking.NewEngine(nil, dayKeys()), audit.Event{Time: at, Host: plain.New(tc.in)})[0].Host
-			if got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
+			got := maskAll(t, masking.NewEngine(nil, dayKeys()), audit.Event{Time: at, Upstream: plain.New(tc.in), Host: plain.New(tc.in), HostShown: "shown"})[0]
+			if got.Upstream != tc.want {
+				t.Errorf("upstream: got %q, want %q", got.Upstream, tc.want)
+			}
+			if address := strings.Contains(tc.want, "/"); address && got.Host != tc.want || !address && got.Host != "shown" {
+				t.Errorf("host: got %q", got.Host)
 			}
 		})
 	}
@@ -290,15 +294,15 @@ func TestHosts(t *testing.T) {
 
 func TestReferers(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
-		{"kept", "https://www.example.com:8443/home?u=1", "https://www.example.com:8443"},
-		{"data in the query", "https://www.example.com/?e=a@b.de", "[redacted]"},
-		{"data in the path", "https://www.example.com/a%40b.de", "[redacted]"},
+		{"as shown", "https://www.alice.example:8443/home?u=1", "https://shown"},
+		{"address", "http://203.0.113.9/", "http://203.0.113.0/24"},
+		{"data in the query", "https://www.example.com/?e=a@b.de", "https://shown"},
 		{"credentials", "https://alice:pw@www.example.com/", "[redacted]"},
 		{"other scheme", "javascript:alert(1)", "[redacted]"},
 		{"text", "alice", "[redacted]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := maskAll(t, masking.NewEngine(nil, dayKeys()), audit.Event{Time: at, Referer: plain.New(tc.in)})[0].Referer; got != tc.want {
+			if got := maskAll(t, masking.NewEngine(nil, dayKeys()), audit.Event{Time: at, Referer: plain.New(tc.in), RefererShown: "shown"})[0].Referer; got != tc.want {
 				t.Errorf("got %q", got)
 			}
 		})

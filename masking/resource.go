@@ -1,6 +1,7 @@
 package masking
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/audit"
@@ -26,11 +27,8 @@ func resource(e *audit.Event, out *audit.Entry) {
 	}
 	out.Method = e.Operation
 	out.ResourceType = "endpoint"
-	if len(e.Query) > 0 {
-		out.QueryKeys = make([]string, len(e.Query))
-		for i := range e.Query {
-			out.QueryKeys[i] = queryKey(&e.Query[i])
-		}
+	if len(e.QueryKeys) > 0 {
+		out.QueryKeys = slices.Clone(e.QueryKeys)
 	}
 	out.Target = target(what, out.QueryKeys, !e.Target.Empty())
 }

@@ -85,6 +85,9 @@ type System struct {
 	Key     string `yaml:"key"`
 	Name    string `yaml:"name"`
 	Country string `yaml:"country"`
+	// Hosts are the host names under which the system is reached. Entries show
+	// them whole, and of other host names only labels that are common words.
+	Hosts []string `yaml:"hosts"`
 	// Security describes the measures of GDPR Art. 32, for the records.
 	Security Words `yaml:"security"`
 }

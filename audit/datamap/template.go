@@ -3,6 +3,7 @@ package datamap
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -49,7 +50,13 @@ consumer consumers producer producers internal external raw clean enriched chang
 // literal words of the map itself; every other segment is {id}. It is safe for
 // concurrent use.
 type Deriver struct {
-	words map[string]string // lower-case segment to the text to show
+	words  map[string]string // lower-case segment to the text to show
+	keys   map[string]string // the same for keys of queries
+	labels map[string]string // the same for labels of host names
+	hosts  map[string]string // the same for whole host names
+
+	shown      sync.Map // host name to what Host says of it
+	shownCount atomic.Int64
 
 	mu   sync.RWMutex
 	seen map[string]*systemTemplates
@@ -61,9 +68,17 @@ type systemTemplates struct {
 
 // NewDeriver returns the deriver of a map.
 func NewDeriver(m *Map) *Deriver {
-	d := &Deriver{words: map[string]string{}, seen: map[string]*systemTemplates{}}
-	for _, w := range strings.Fields(commonWords) {
-		d.words[w] = w
+	d := &Deriver{words: map[string]string{}, keys: map[string]string{}, labels: map[string]string{}, hosts: map[string]string{},
+		seen: map[string]*systemTemplates{}}
+	for _, into := range []map[string]string{d.words, d.keys, d.labels} {
+		addWords(into, commonWords)
+	}
+	addWords(d.keys, commonKeys)
+	addWords(d.labels, commonLabels)
+	for i := range m.Systems {
+		for _, h := range m.Systems[i].Hosts {
+			d.hosts[strings.ToLower(h)] = h
+		}
 	}
 	for i := 1; i <= 99; i++ {
 		v := "v" + itoa(i)
@@ -74,6 +89,9 @@ func NewDeriver(m *Map) *Deriver {
 			if s.literal != "" {
 				d.words[strings.ToLower(s.literal)] = s.literal
 			}
+		}
+		for _, q := range m.Resources[i].pattern.query {
+			d.keys[strings.ToLower(q.key)] = q.key
 		}
 		if p := m.Resources[i].pattern; p.kafka {
 			for _, w := range strings.FieldsFunc(p.name, topicBreak) {

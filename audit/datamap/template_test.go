@@ -114,3 +114,33 @@ func BenchmarkDeriver(b *testing.B) {
 		d.HTTP("s", "GET", "/api/v1/customers/c4711/orders/9")
 	}
 }
+
+func TestNamesThatClientsChoose(t *testing.T) {
+	m, err := datamap.Parse("datamap.yaml", []byte(`
+organisation: {name: Aurora, country: DE}
+systems:
+- {key: shop, name: Shop, country: DE, hosts: [Shop.Aurora.example]}
+resources:
+- {system: shop, match: "GET /search?mandant={subject:customer_id}"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := datamap.NewDeriver(m)
+	for _, tc := range []struct{ in, want string }{
+		{"shop.aurora.example", "Shop.Aurora.example"}, {"SHOP.aurora.example:8443", "Shop.Aurora.example:8443"},
+		{"www.alice-meyer.example.com", "www.{id}.example.com"}, {"alice", "{id}"}, {"api.staging.aurora.example", "api.staging.{id}.example"},
+		{"a.b.c.d.e.f.g.h", "{id}.{id}.{id}.{id}.{id}.{id}.{more}"}, {"x:alice", ""}, {"", ""}, {strings.Repeat("a", 300), ""},
+	} {
+		for range 2 { // the second time it is remembered
+			if got := d.Host(tc.in); got != tc.want {
+				t.Errorf("host %q: got %q, want %q", tc.in, got, tc.want)
+			}
+		}
+	}
+	for _, tc := range []struct{ in, want string }{{"page", "page"}, {"Email", "email"}, {"MANDANT", "mandant"}, {"alice", ""}, {"4111111111111111", ""}} {
+		if got := d.Key(tc.in); got != tc.want {
+			t.Errorf("key %q: got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}

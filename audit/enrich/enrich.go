@@ -101,12 +101,51 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 		if s.countries != nil && !e.ClientAddr.Empty() {
 			e.ClientCountry = s.countries.Of(e.ClientAddr.Reveal(access))
 		}
+		s.shown(e)
 		s.resource(e, &match)
 		rule := s.principal(e, p)
 		s.purpose(e, p, match.Resource)
 		s.transfer(e, p, rule)
 	}
 	return nil
+}
+
+// shown sets what may be shown of names that clients choose: keys of the query
+// and host names, each copied from closed lists.
+func (s *Stage) shown(e *audit.Event) {
+	e.HostShown, e.RefererShown, e.SNIShown = "", "", ""
+	if !e.Host.Empty() {
+		e.HostShown = s.derive.Host(e.Host.Reveal(access))
+	}
+	if !e.SNI.Empty() {
+		e.SNIShown = s.derive.Host(e.SNI.Reveal(access))
+	}
+	if !e.Referer.Empty() {
+		e.RefererShown = s.derive.Host(authority(e.Referer.Reveal(access)))
+	}
+	e.QueryKeys = e.QueryKeys[:0]
+	for i := range e.Query {
+		key := ""
+		if !e.Query[i].Value.Empty() { // one without a value may be a value itself, as in ?alice
+			key = s.derive.Key(e.Query[i].Name)
+		}
+		if key == "" {
+			key = plain.Redacted
+		}
+		e.QueryKeys = append(e.QueryKeys, key)
+	}
+}
+
+// authority is the host and port of a URL, "" if there is none.
+func authority(url string) string {
+	_, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return ""
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
 }
 
 // resource finds what was accessed and whose data it is.
