@@ -135,7 +135,7 @@ func (c *Client) ensureTopics(ctx context.Context) error {
 		if !errors.Is(err, kafka.UnknownTopicOrPartition) {
 			return &text.Hint{
 				Err:  fmt.Errorf("failed to reach Kafka at %v: %w", c.cfg.Addresses, err),
-				Hint: "check broker.addresses, tls and sasl in tallystick.yaml, and that Kafka runs there",
+				Hint: "check kafka.addresses, tls and sasl in tallystick.yaml, and that Kafka runs there",
 			}
 		}
 		r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{

@@ -17,7 +17,7 @@ import (
 
 const clientID = "tallystick"
 
-// Config is the section broker of tallystick.yaml.
+// Config is the section kafka of tallystick.yaml.
 type Config struct {
 	// Addresses are host:port of the cluster's brokers. Empty: the embedded
 	// broker, whose address the program then fills in.
@@ -81,45 +81,45 @@ func (c *Config) Validate() error {
 		c.Retention = d.Retention
 	}
 	if len(c.Addresses) == 0 {
-		return errors.New("broker.addresses: empty, and no embedded broker was started")
+		return errors.New("kafka.addresses: empty, and no embedded broker was started")
 	}
 	loopback := true
 	for _, a := range c.Addresses {
 		host, _, err := net.SplitHostPort(a)
 		if err != nil {
-			return fmt.Errorf("broker.addresses: %q is not host:port", a)
+			return fmt.Errorf("kafka.addresses: %q is not host:port", a)
 		}
 		ip := net.ParseIP(host)
 		loopback = loopback && (host == "localhost" || (ip != nil && ip.IsLoopback()))
 	}
 	switch {
 	case c.Partitions < 1 || c.Partitions > 1000:
-		return fmt.Errorf("broker.partitions: %d is not between 1 and 1000", c.Partitions)
+		return fmt.Errorf("kafka.partitions: %d is not between 1 and 1000", c.Partitions)
 	case c.Replication < -1 || c.Replication > 32767:
-		return fmt.Errorf("broker.replication: %d is neither -1 nor a number of brokers", c.Replication)
+		return fmt.Errorf("kafka.replication: %d is neither -1 nor a number of brokers", c.Replication)
 	case c.Retention < time.Hour:
-		return fmt.Errorf("broker.retention: %s is less than an hour", c.Retention)
+		return fmt.Errorf("kafka.retention: %s is less than an hour", c.Retention)
 	case (c.TLS.CertFile == "") != (c.TLS.KeyFile == ""):
-		return errors.New("broker.tls: cert_file and key_file go together")
+		return errors.New("kafka.tls: cert_file and key_file go together")
 	case !c.TLS.Enabled && (c.TLS.CAFile != "" || c.TLS.CertFile != "" || c.TLS.ServerName != ""):
-		return errors.New("broker.tls: enabled is false, but other fields are set")
+		return errors.New("kafka.tls: enabled is false, but other fields are set")
 	}
 	switch c.SASL.Mechanism {
 	case "":
 		if c.SASL.User != "" || c.SASL.PasswordFile != "" {
-			return errors.New("broker.sasl.mechanism: missing; one of plain, scram-sha-256, scram-sha-512")
+			return errors.New("kafka.sasl.mechanism: missing; one of plain, scram-sha-256, scram-sha-512")
 		}
 	case "plain", "scram-sha-256", "scram-sha-512":
 		switch {
 		case c.SASL.User == "":
-			return errors.New("broker.sasl.user: missing")
+			return errors.New("kafka.sasl.user: missing")
 		case (c.SASL.PasswordFile == "") == (c.SASL.Password == ""):
-			return errors.New("broker.sasl.password_file: missing")
+			return errors.New("kafka.sasl.password_file: missing")
 		case !c.TLS.Enabled && !loopback:
-			return errors.New("broker.tls.enabled: must be true where a password goes over the network")
+			return errors.New("kafka.tls.enabled: must be true where a password goes over the network")
 		}
 	default:
-		return fmt.Errorf("broker.sasl.mechanism: %q is none of plain, scram-sha-256, scram-sha-512", c.SASL.Mechanism)
+		return fmt.Errorf("kafka.sasl.mechanism: %q is none of plain, scram-sha-256, scram-sha-512", c.SASL.Mechanism)
 	}
 	return nil
 }
@@ -132,17 +132,17 @@ func (c *Config) tls() (*tls.Config, error) {
 	if c.TLS.CAFile != "" {
 		pem, err := os.ReadFile(c.TLS.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("broker.tls.ca_file: %w", err)
+			return nil, fmt.Errorf("kafka.tls.ca_file: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("broker.tls.ca_file: %s has no PEM certificate", c.TLS.CAFile)
+			return nil, fmt.Errorf("kafka.tls.ca_file: %s has no PEM certificate", c.TLS.CAFile)
 		}
 	}
 	if c.TLS.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("broker.tls.cert_file: %w", err)
+			return nil, fmt.Errorf("kafka.tls.cert_file: %w", err)
 		}
 		t.Certificates = []tls.Certificate{cert}
 	}
@@ -158,11 +158,11 @@ func (c *Config) sasl() (sasl.Mechanism, error) {
 	if s.PasswordFile != "" {
 		b, err := os.ReadFile(s.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("broker.sasl.password_file: %w", err)
+			return nil, fmt.Errorf("kafka.sasl.password_file: %w", err)
 		}
 		password, _, _ = strings.Cut(strings.TrimRight(string(b), "\r\n"), "\n")
 		if password == "" {
-			return nil, fmt.Errorf("broker.sasl.password_file: the first line of %s is empty", s.PasswordFile)
+			return nil, fmt.Errorf("kafka.sasl.password_file: the first line of %s is empty", s.PasswordFile)
 		}
 	}
 	switch s.Mechanism {

@@ -15,20 +15,20 @@ func TestConfigValidate(t *testing.T) {
 		want   string // what the error names, "" for none
 	}{
 		{"plain", func(*broker.Config) {}, ""},
-		{"no address", func(c *broker.Config) { c.Addresses = nil }, "broker.addresses"},
-		{"no port", func(c *broker.Config) { c.Addresses = []string{"kafka"} }, "broker.addresses"},
-		{"too many partitions", func(c *broker.Config) { c.Partitions = 1001 }, "broker.partitions"},
-		{"replication", func(c *broker.Config) { c.Replication = -2 }, "broker.replication"},
-		{"short retention", func(c *broker.Config) { c.Retention = time.Minute }, "broker.retention"},
-		{"certificate without key", func(c *broker.Config) { c.TLS = broker.TLS{Enabled: true, CertFile: "a"} }, "broker.tls"},
-		{"tls fields without tls", func(c *broker.Config) { c.TLS.CAFile = "a" }, "broker.tls"},
-		{"unknown mechanism", func(c *broker.Config) { c.SASL.Mechanism = "PLAIN" }, "broker.sasl.mechanism"},
-		{"user without mechanism", func(c *broker.Config) { c.SASL.User = "a" }, "broker.sasl.mechanism"},
-		{"mechanism without user", func(c *broker.Config) { c.SASL = broker.SASL{Mechanism: "plain", PasswordFile: "a"} }, "broker.sasl.user"},
-		{"no password", func(c *broker.Config) { c.SASL = broker.SASL{Mechanism: "plain", User: "a"} }, "broker.sasl.password_file"},
+		{"no address", func(c *broker.Config) { c.Addresses = nil }, "kafka.addresses"},
+		{"no port", func(c *broker.Config) { c.Addresses = []string{"kafka"} }, "kafka.addresses"},
+		{"too many partitions", func(c *broker.Config) { c.Partitions = 1001 }, "kafka.partitions"},
+		{"replication", func(c *broker.Config) { c.Replication = -2 }, "kafka.replication"},
+		{"short retention", func(c *broker.Config) { c.Retention = time.Minute }, "kafka.retention"},
+		{"certificate without key", func(c *broker.Config) { c.TLS = broker.TLS{Enabled: true, CertFile: "a"} }, "kafka.tls"},
+		{"tls fields without tls", func(c *broker.Config) { c.TLS.CAFile = "a" }, "kafka.tls"},
+		{"unknown mechanism", func(c *broker.Config) { c.SASL.Mechanism = "PLAIN" }, "kafka.sasl.mechanism"},
+		{"user without mechanism", func(c *broker.Config) { c.SASL.User = "a" }, "kafka.sasl.mechanism"},
+		{"mechanism without user", func(c *broker.Config) { c.SASL = broker.SASL{Mechanism: "plain", PasswordFile: "a"} }, "kafka.sasl.user"},
+		{"no password", func(c *broker.Config) { c.SASL = broker.SASL{Mechanism: "plain", User: "a"} }, "kafka.sasl.password_file"},
 		{"password in clear over the network", func(c *broker.Config) {
 			c.SASL = broker.SASL{Mechanism: "scram-sha-512", User: "a", PasswordFile: "a"}
-		}, "broker.tls.enabled"},
+		}, "kafka.tls.enabled"},
 		{"password over TLS", func(c *broker.Config) {
 			c.TLS.Enabled = true
 			c.SASL = broker.SASL{Mechanism: "scram-sha-512", User: "a", PasswordFile: "a"}

@@ -24,7 +24,7 @@ import (
 )
 
 // Warning is the line that the program logs at start when it runs this broker.
-const Warning = "the embedded broker is franz-go's test broker, one node without replicas: for trying and small sites, not for production; set broker.addresses to use a Kafka cluster"
+const Warning = "the embedded broker is franz-go's test broker, one node without replicas: for trying and small sites, not for production; set kafka.addresses to use a Kafka cluster"
 
 const (
 	partitions = 2
