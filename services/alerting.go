@@ -93,15 +93,12 @@ func (n mapNames) Organisation(key string) string {
 
 // tapGap turns lines that a source lost into a finding.
 func (a *App) tapGap(g file.Gap) {
-	f, err := a.controls.Raise("GV-03", control.Fault{
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := a.raise(ctx, control.Fault{
 		Reason: "lines-dropped", Key: []string{g.Source, g.Stream, fmt.Sprint(g.Generation), fmt.Sprint(g.Offset), string(g.Kind)},
 		Source: g.Source, Time: g.Seen, Count: 1, Facts: map[string]string{"how": string(g.Kind), "bytes": fmt.Sprint(g.Lost)},
-	}, time.Now().UTC())
-	if err == nil && a.alerter != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		err = a.alerter.Raise(ctx, f)
-	}
+	})
 	if err != nil {
 		a.log.Error("failed to record that a source lost lines", "source", g.Source, "kind", g.Kind, "error", err)
 	}

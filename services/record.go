@@ -101,6 +101,9 @@ func (a *App) openTap(context.Context) error {
 		}
 		return a.tap.Run(ctx)
 	})
+	if a.alerter != nil {
+		a.onRun("silence watch", a.watchSilence)
+	}
 	return nil
 }
 

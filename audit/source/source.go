@@ -36,6 +36,9 @@ type Config struct {
 	Purpose string `yaml:"purpose,omitempty"`
 	// Labels are copied to every entry.
 	Labels map[string]string `yaml:"labels,omitempty"`
+	// SilentAfter is how long the source may bring no line before that is a
+	// gap. Default 6h.
+	SilentAfter time.Duration `yaml:"silent_after,omitempty"`
 	// From is beginning or end: where a file that was never read before is
 	// begun. Default beginning.
 	From string `yaml:"from,omitempty"`
@@ -60,6 +63,9 @@ func (c *Config) Validate() error {
 	if c.Purpose != "" && !validLocator(c.Purpose) {
 		return fmt.Errorf("purpose: %q is neither header:NAME nor field:NAME", c.Purpose)
 	}
+	if c.SilentAfter != 0 && c.SilentAfter < time.Minute {
+		return fmt.Errorf("silent_after: %s is less than a minute", c.SilentAfter)
+	}
 	if c.From != "" && c.From != "beginning" && c.From != "end" {
 		return fmt.Errorf("from: %q is neither beginning nor end", c.From)
 	}
@@ -72,6 +78,14 @@ func (c *Config) Location() (*time.Location, error) {
 		return time.UTC, nil
 	}
 	return time.LoadLocation(c.Timezone)
+}
+
+// MaySilent is how long the source may bring no line, with the default applied.
+func (c *Config) MaySilent() time.Duration {
+	if c.SilentAfter == 0 {
+		return 6 * time.Hour
+	}
+	return c.SilentAfter
 }
 
 // Locators are the places of the principal in order, with the default applied.
