@@ -88,6 +88,7 @@ type Event struct {
 	RefererShown      string   // the same of Referer's host
 	SNIShown          string   // the same of SNI
 	Resource          string   // template of the data map, or a derived one if undeclared
+	Dataset           string   // dataset or collection of the data map
 	ResourceMapped    bool
 	Subjects          []Subject
 	SubjectTypes      []string // fideslang data subject types

@@ -13,7 +13,7 @@ import (
 // Nothing of path, query values and names in the line is copied.
 func resource(e *audit.Event, out *audit.Entry) {
 	out.Protocol, out.Operation, out.Action = e.Protocol, e.Operation, string(e.Action)
-	out.SystemKey, out.URLTemplate, out.ResourceDeclared = e.System, e.Resource, e.ResourceMapped
+	out.SystemKey, out.Dataset, out.URLTemplate, out.ResourceDeclared = e.System, e.Dataset, e.Resource, e.ResourceMapped
 	_, what, ok := strings.Cut(e.Resource, " ")
 	if !ok {
 		what = e.Resource

@@ -150,7 +150,7 @@ func authority(url string) string {
 
 // resource finds what was accessed and whose data it is.
 func (s *Stage) resource(e *audit.Event, match *datamap.Match) {
-	e.Resource, e.ResourceMapped, e.Special = "", false, false
+	e.Resource, e.Dataset, e.ResourceMapped, e.Special = "", "", false, false
 	e.Subjects, e.Categories, e.SubjectTypes = e.Subjects[:0], nil, nil
 	match.Resource, match.N = nil, 0
 	switch e.Protocol {
@@ -182,7 +182,7 @@ func (s *Stage) resource(e *audit.Event, match *datamap.Match) {
 		}
 	}
 	if r := match.Resource; r != nil {
-		e.Resource, e.ResourceMapped, e.Special = r.Match, true, r.Special()
+		e.Resource, e.Dataset, e.ResourceMapped, e.Special = r.Match, r.Dataset, true, r.Special()
 		e.Categories, e.SubjectTypes = r.Categories, r.SubjectTypes
 	}
 }
