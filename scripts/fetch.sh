@@ -4,13 +4,18 @@
 # hashes are pinned below; nothing is taken whose hash differs. Without
 # anything to do it says nothing and returns at once.
 #
-# usage: scripts/fetch.sh [libchdb|country ...]     default: both
+# usage: scripts/fetch.sh [libchdb|country|axe ...]     default: the first two
+#        scripts/fetch.sh --path axe                    where it is
+# axe-core checks pages for accessibility in the browser tests only.
 set -eu
 
 libchdb_version=26.7.3-stable.1
 country_version=2.3.2026061719
 country_integrity=sha512-xemBDNQl4mCYDuVbqe3jKGKsVDykZGkfvebhtOh/3VGLadq8vsp7t7ontpMUt3hH7sAGT0eLDyJ99SV+0waxZg==
+axe_version=4.14.1
+axe_integrity=sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tallystick
+axe=$cache/axe-core-$axe_version/axe.min.js
 
 fail() {
 	printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
@@ -66,6 +71,10 @@ fetch() {
 	printf 'ready: %s\n' "$cache/$5/$4"
 }
 
+if [ "$*" = "--path axe" ]; then
+	printf '%s\n' "$axe"
+	exit 0
+fi
 [ $# -gt 0 ] || set -- libchdb country
 missing=
 for part in "$@"; do
@@ -77,7 +86,8 @@ for part in "$@"; do
 	country)
 		[ -s "$cache/country-$country_version/geo-whois-asn-country.mmdb" ] || missing="$missing country"
 		;;
-	*) fail "$part is not a part that can be fetched" "scripts/fetch.sh libchdb country" ;;
+	axe) [ -s "$axe" ] || missing="$missing axe" ;;
+	*) fail "$part is not a part that can be fetched" "scripts/fetch.sh libchdb country axe" ;;
 	esac
 done
 [ -n "$missing" ] || exit 0
@@ -111,5 +121,6 @@ for part in $missing; do
 	libchdb) fetch "$package" "$libchdb_version" "$integrity" "$library" "libchdb-$libchdb_version" ;;
 	country) fetch @ip-location-db/geo-whois-asn-country-mmdb "$country_version" "$country_integrity" \
 		geo-whois-asn-country.mmdb "country-$country_version" ;;
+	axe) fetch axe-core "$axe_version" "$axe_integrity" axe.min.js "axe-core-$axe_version" ;;
 	esac
 done
