@@ -1,0 +1,75 @@
+package services
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/masking/seal"
+)
+
+// The parts of an App, for tests that look behind it.
+
+// Broker is the client of Kafka.
+func (a *App) Broker() *broker.Client { return a.broker }
+
+// Store is the client of ClickHouse.
+func (a *App) Store() *store.Store { return a.store }
+
+// Registers are the registers.
+func (a *App) Registers() *registers.DB { return a.registers }
+
+// Metrics are the process's.
+func (a *App) Metrics() *prometheus.Registry { return a.metrics }
+
+// Opener opens sealed batches, as the auditor does.
+func (a *App) Opener() (*seal.Opener, error) {
+	dec, err := a.keys.LineDecrypt()
+	if err != nil {
+		return nil, err
+	}
+	site, err := a.keys.SitePRF()
+	if err != nil {
+		return nil, err
+	}
+	return seal.NewOpener(dec, a.keys, site)
+}
+
+// Sealer seals batches as a tap with an id that may not be enrolled.
+func (a *App) Sealer(tap string) (*seal.Sealer, error) {
+	enc, _, err := keys.LinePublic(a.dir.join("keys"))
+	if err != nil {
+		return nil, err
+	}
+	signer, err := a.keys.TapSigner()
+	if err != nil {
+		return nil, err
+	}
+	return seal.NewSealer(tap, enc, signer)
+}
+
+// WebhookSecret is the installation's, as receivers are given it.
+func (a *App) WebhookSecret() (string, error) { return a.webhookSecret(WebhookConfig{}) }
+
+// SocketPath is where an instance on a data folder listens.
+func SocketPath(data string) string { return socketPath(data) }
+
+// OpenStore opens the store of a data folder on which nothing runs.
+func OpenStore(ctx context.Context, data string) (*clickhouse.Engine, *store.Store, error) {
+	e, err := clickhouse.Open(data+"/clickhouse", clickhouse.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := store.Open(ctx, store.Config{}, store.Deps{Transport: e.Transport(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		_ = e.Close()
+		return nil, nil, err
+	}
+	return e, s, nil
+}
