@@ -73,6 +73,16 @@ func (b *builder) axis(d ChartDef) []string {
 	return slices.Clone(d.Fixed)
 }
 
+// empty reports whether there is nothing to draw.
+func (g *grid) empty() bool {
+	for _, v := range g.values {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (g *grid) row(y string) []float64 {
 	out := make([]float64, len(g.xs))
 	for i, x := range g.xs {
@@ -87,7 +97,13 @@ func (b *builder) chart(d ChartDef) (Figure, error) {
 		return Figure{}, err
 	}
 	title := b.t("chart." + d.ID)
+	if d.Axis != "" {
+		title = b.common("zoned", "Title", title, "Zone", b.loc.String())
+	}
 	out := Figure{ID: d.ID, Heading: title, Query: d.Query}
+	if g.empty() {
+		out.Empty = b.common("empty")
+	}
 	labels := make([]string, len(g.xs))
 	for i, x := range g.xs {
 		labels[i] = b.label(d.X, x)

@@ -6,8 +6,7 @@ import (
 )
 
 // CoverageQueries are asked for every report: how completely each source
-// arrived. Completeness is kept by the hour of receipt, so it is taken over the
-// hours in which the period's lines were received.
+// arrived. Completeness is kept by the hour that the lines themselves name.
 func CoverageQueries() []Query {
 	return []Query{
 		{Name: "coverage_entries", SQL: `SELECT source, count() AS entries
@@ -15,20 +14,9 @@ FROM entries
 WHERE event_time >= {from:DateTime64(9)} AND event_time < {until:DateTime64(9)}
 GROUP BY source
 ORDER BY source`},
-		{Name: "coverage_lines", SQL: `SELECT c.source AS source, sum(c.received) AS lines, sum(c.rejected) AS rejections, sum(c.missing) AS missing
-FROM completeness AS c
-INNER JOIN (
-    SELECT source, toStartOfHour(min(ingest_time)) AS low, max(ingest_time) AS high
-    FROM entries
-    WHERE event_time >= {from:DateTime64(9)} AND event_time < {until:DateTime64(9)}
-    GROUP BY source
-) AS w ON c.source = w.source
-WHERE c.hour >= w.low AND c.hour <= w.high
-GROUP BY c.source
-ORDER BY source`},
-		{Name: "coverage_rejections", SQL: `SELECT source, count() AS rejections
-FROM rejections
-WHERE received >= {from:DateTime64(9)} AND received < {until:DateTime64(9)}
+		{Name: "coverage_lines", SQL: `SELECT source, sum(received) AS lines, sum(rejected) AS rejections, sum(missing) AS missing
+FROM completeness
+WHERE hour >= toStartOfHour({from:DateTime64(9)}) AND hour < {until:DateTime64(9)}
 GROUP BY source
 ORDER BY source`},
 		{Name: "coverage_gaps", SQL: `SELECT source, count() AS gaps

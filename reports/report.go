@@ -106,6 +106,7 @@ type Figure struct {
 	Alt     string      `json:"alt"`
 	Data    chart.Table `json:"data"`
 	Query   string      `json:"query"`
+	Empty   string      `json:"empty,omitempty"` // what is said instead when there is nothing to draw
 	Chart   chart.Chart `json:"-"`
 }
 

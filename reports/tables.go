@@ -15,8 +15,8 @@ type derived struct {
 
 // tables are the derived tables, by the name that definitions use.
 var tables = map[string]derived{
-	"coverage":            {[]string{"coverage_entries", "coverage_lines", "coverage_rejections", "coverage_gaps"}, coverageTable},
-	"principles":          {[]string{"findings_by_control", "carried", "coverage_lines", "coverage_rejections", "coverage_gaps"}, principlesTable},
+	"coverage":            {[]string{"coverage_entries", "coverage_lines", "coverage_gaps"}, coverageTable},
+	"principles":          {[]string{"findings_by_control", "carried", "coverage_lines", "coverage_gaps"}, principlesTable},
 	"recipients":          {[]string{"observed_recipients"}, recipientsTable},
 	"transfers":           {[]string{"observed_transfers"}, transfersTable},
 	"retention":           {nil, retentionTable},
@@ -63,11 +63,6 @@ func coverageTable(b *builder) *Rows {
 	b.each("coverage_lines", func(get func(string) any) {
 		c := at(get)
 		c.lines, c.rejections, c.missing = number(get("lines")), number(get("rejections")), number(get("missing"))
-	})
-	b.each("coverage_rejections", func(get func(string) any) {
-		if c := at(get); c.lines == 0 { // nothing of the source became an entry
-			c.rejections = number(get("rejections"))
-		}
 	})
 	out := &Rows{Columns: []string{"source", "entries", "lines", "rejections", "missing", "share", "gaps"}}
 	for _, s := range keys(by) {

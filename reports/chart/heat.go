@@ -20,9 +20,9 @@ type Heat struct {
 // SVG writes the chart.
 func (c Heat) SVG(w io.Writer) error { return c.Draw().SVG(w) }
 
-// Data returns the grid, with the longer side running down.
+// Data returns the grid, with the side whose names take more room running down.
 func (c Heat) Data() Table {
-	if len(c.X) > len(c.Y) {
+	if room(c.X) > room(c.Y) {
 		t := Table{Head: append([]string{c.Across}, c.Y...)}
 		for x, name := range c.X {
 			row := []string{name}
@@ -42,6 +42,14 @@ func (c Heat) Data() Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+func room(names []string) float64 {
+	sum := 0.0
+	for _, n := range names {
+		sum += width(n)
+	}
+	return sum
 }
 
 func (c Heat) at(y, x int) float64 {

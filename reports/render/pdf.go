@@ -165,7 +165,7 @@ func (p *page) charts() {
 	title := p.r.Words["data"]
 	for _, s := range p.r.Sections {
 		for _, f := range s.Charts {
-			if len(f.Data.Rows) > 0 {
+			if len(f.Data.Rows) > 0 && f.Empty == "" {
 				p.table(chartTable(title+": "+f.Heading, f.Data))
 			}
 		}

@@ -11,6 +11,12 @@ import (
 // figure draws a chart as vector graphics under its heading, with its words as
 // the alternative text.
 func (p *page) figure(f reports.Figure) {
+	if f.Empty != "" {
+		p.space(2)
+		p.heading("H3", 2, f.Heading, 10.5, true)
+		p.paragraph(f.Empty, style{size: 9, color: muted})
+		return
+	}
 	d := f.Chart.Draw()
 	full := short - 2*margin
 	k := full / d.W
