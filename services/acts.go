@@ -80,7 +80,11 @@ func (a *App) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
 	if err := a.settle(ctx); err != nil {
 		return nil, err
 	}
-	return &CheckpointResult{Note: string(a.ledger.Checkpoint().Raw)}, nil
+	cp, err := a.ledger.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &CheckpointResult{Note: string(cp.Raw)}, nil
 }
 
 // AddUser implements Operations.

@@ -34,6 +34,8 @@ type Options struct {
 	Targets []string // parts to run; nil means none: only Operations
 	Version string
 	Logger  *slog.Logger
+	// Private keeps the local socket closed: the process is one command's own.
+	Private bool
 }
 
 // App is one process: the parts that its targets name, and what they share.
@@ -57,7 +59,8 @@ type App struct {
 	stages    *stages
 	positions *file.State
 
-	ledger   *ledger.Ledger
+	ledger   ledgerView
+	writer   *ledger.Ledger // nil unless the ledger is a target
 	auditor  *auditor.Auditor
 	alerter  *alerter.Alerter
 	reporter *reporter.Reporter
@@ -107,12 +110,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		{"reporter", a.openReporter},
 		{"console", a.openConsole},
 		{"tap", a.openTap},
+		{"metrics", a.openMetrics},
 		{"local socket", a.openLocal},
 	} {
 		if err := step.f(ctx); err != nil {
 			return nil, fmt.Errorf("failed to open the %s: %w", step.name, err)
 		}
 	}
+	a.dir.opened()
 	return a, nil
 }
 

@@ -15,7 +15,7 @@ func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (O
 	if client := dialLocal(socketPath(c.Data)); client != nil {
 		return client, func() error { return nil }, nil
 	}
-	a, err := New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log})
+	a, err := New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log, Private: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -32,16 +32,16 @@ func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (O
 // settle gives a leaf to every chunk that has closed, so that a short-lived
 // process leaves the record whole.
 func (a *App) settle(ctx context.Context) error {
-	if a.ledger == nil || ctx.Err() != nil {
+	if a.writer == nil || ctx.Err() != nil {
 		return nil
 	}
-	return a.ledger.Step(ctx)
+	return a.writer.Step(ctx)
 }
 
 // openLocal opens the socket through which the command line reaches the
-// running instance. A process without targets is nobody's instance.
+// running instance: in the process with the auditor, which can do every act.
 func (a *App) openLocal(context.Context) error {
-	if !a.has("console") && !a.has("tap") {
+	if !a.has("auditor") || a.opts.Private {
 		return nil
 	}
 	ln, err := listenLocal(socketPath(a.cfg.Data))

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"os"
@@ -42,6 +43,7 @@ type Config struct {
 	Console    console.Config  `yaml:"console,omitempty"`
 	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
 	Reports    reporter.Config `yaml:"reports,omitempty"`
+	Metrics    MetricsConfig   `yaml:"metrics,omitempty"`
 }
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
@@ -78,16 +80,37 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, &text.Hint{Err: fmt.Errorf("failed to read the configuration: %w", err), Hint: "tallystick init LOG... writes one"}
 	}
+	if blank(data) {
+		return DefaultConfig(filepath.Dir(path)), nil
+	}
 	var c Config
 	d, err := strictyaml.Decode(path, data, &c)
 	if err != nil {
-		return nil, err
+		return nil, hinted(err)
 	}
 	c.applyDefaults(filepath.Dir(path))
 	if err := c.validate(d); err != nil {
-		return nil, err
+		return nil, hinted(err)
 	}
 	return &c, nil
+}
+
+// blank reports whether a file has nothing but empty lines and comments.
+func blank(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// hinted adds a hint to a fault of the configuration that has none.
+func hinted(err error) error {
+	if err == nil || text.HintOf(err) != "" {
+		return err
+	}
+	return &text.Hint{Err: err, Hint: "docs/reference/config.md lists every key with its default; try again with tallystick config check"}
 }
 
 // DefaultConfig is the configuration of an empty file in folder dir.
@@ -142,11 +165,11 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if len(c.Kafka.Addresses) > 0 { // else the program fills in the embedded broker's
 		if err := c.Kafka.Validate(); err != nil {
-			return d.Fault("kafka", "", "%v", err)
+			return section(d, "kafka", err)
 		}
 	}
 	if err := c.Console.Validate(); err != nil {
-		return d.Fault("console", "", "%v", err)
+		return section(d, "console", err)
 	}
 	if c.Keys.Horizon < 24*time.Hour {
 		return d.Fault("keys.horizon", "write 720h for 30 days", "a horizon under 24h would destroy day keys during their day")
@@ -157,13 +180,28 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 			return d.Fault(at, "add name: tickets", "webhook %d has no name", i+1)
 		}
 		if u, err := url.Parse(w.URL); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-			return d.Fault(at+".url", "", "webhook %q: not an http or https address", w.Name)
+			return d.Fault(at+".url", "write url: https://tickets.example.org/hooks", "webhook %q: not an http or https address", w.Name)
 		}
 	}
 	if err := c.Reports.Validate(); err != nil {
-		return d.Fault("reports.schedules", "", "%v", err)
+		return section(d, "reports.schedules", err)
 	}
 	return nil
+}
+
+// section is the fault that the owner of a section found. Its message may begin
+// with the path of the value, which is where the fault stands then.
+func section(d *strictyaml.Doc, path string, err error) error {
+	if at, _, ok := strings.Cut(err.Error(), ":"); ok && strings.HasPrefix(at, path+".") && !strings.ContainsAny(at, " \t") {
+		path = at
+	}
+	return d.Fault(path, text.HintOf(err), "%v", err)
+}
+
+// sourceHints say what a field of a source is like.
+var sourceHints = map[string]string{
+	"name": "write name: shop", "format": "tallystick init LOG recognises the format of a file", "timezone": "write timezone: Europe/Berlin",
+	"principal": "write principal: [remote_user]", "purpose": "write purpose: header:X-Purpose, or leave it out", "from": "write from: beginning",
 }
 
 func (c *Config) validateSources(d *strictyaml.Doc) error {
@@ -173,7 +211,7 @@ func (c *Config) validateSources(d *strictyaml.Doc) error {
 		at := fmt.Sprintf("sources[%d]", i)
 		if err := s.Validate(); err != nil {
 			field, _, _ := strings.Cut(err.Error(), ":")
-			return d.Fault(at+"."+field, "", "source %d: %v", i+1, err)
+			return d.Fault(at+"."+field, sourceHints[field], "source %d: %v", i+1, err)
 		}
 		if _, err := parse.ByName(s.Format); err != nil {
 			return d.Fault(at+".format", "one of "+strings.Join(parse.Names(), ", "), "source %q: %v", s.Name, err)

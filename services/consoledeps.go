@@ -22,7 +22,6 @@ import (
 	"github.com/tallystick/tallystick/reports"
 	"github.com/tallystick/tallystick/reports/render"
 	"github.com/tallystick/tallystick/services/console"
-	"github.com/tallystick/tallystick/services/ledger"
 	"github.com/tallystick/tallystick/services/reporter"
 )
 
@@ -42,10 +41,10 @@ func (a *App) openConsole(context.Context) (err error) {
 }
 
 // consoleLedger shows the ledger to the console.
-type consoleLedger struct{ *ledger.Ledger }
+type consoleLedger struct{ view ledgerView }
 
 func (l consoleLedger) State(ctx context.Context) (console.LedgerState, error) {
-	s, err := l.Ledger.State(ctx)
+	s, err := l.view.State(ctx)
 	if err != nil {
 		return console.LedgerState{}, err
 	}

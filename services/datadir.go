@@ -1,6 +1,7 @@
 package services
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -8,45 +9,93 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tallystick/tallystick/internal/text"
 )
 
-// dataDir is the folder of everything that one installation keeps. Its lock
-// makes sure that one process at a time works on it.
+// dataDir is the folder of everything that one installation keeps. Processes
+// that share it run different targets: each target has a lock, which one
+// process at a time holds. What several would make at the first start, keys and
+// tables, they make one after another, under the lock of opening.
 type dataDir struct {
-	path string
-	id   string // 16 hex digits, made with the folder
-	lock *os.File
+	path    string
+	id      string // 16 hex digits, made with the folder
+	targets []*os.File
+	opening *os.File // nil once the process has opened
 }
 
-// openDataDir makes the folder if it is missing and takes its lock.
-func openDataDir(path string) (*dataDir, error) {
+// openDataDir makes the folder if it is missing, takes the locks of targets and
+// waits until no other process is opening.
+func openDataDir(ctx context.Context, path string, targets []string) (_ *dataDir, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("failed to make the data folder: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("failed to open the data folder's lock: %w", err)
+	d := &dataDir{path: path}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	for _, t := range targets {
+		f, err := d.flock(t)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, &text.Hint{
+				Err:  fmt.Errorf("the data folder %s is in use by another process, which runs the %s", path, t),
+				Hint: "stop the other tallystick, or give another folder with --data",
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.targets = append(d.targets, f)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = lock.Close()
-		return nil, &text.Hint{
-			Err:  fmt.Errorf("the data folder %s is in use by another process", path),
-			Hint: "stop the other tallystick, or give another folder with --data",
+	for {
+		if d.opening, err = d.flock("opening"); !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("another process is opening the data folder %s: %w", path, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	d := &dataDir{path: path, lock: lock}
-	if d.id, err = installationID(path); err != nil {
-		d.close()
-		return nil, err
+	if err == nil {
+		d.id, err = installationID(path)
 	}
-	return d, nil
+	return d, err
 }
 
-func (d *dataDir) close() { _ = d.lock.Close() }
+// flock takes the lock of a name, or fails with EWOULDBLOCK.
+func (d *dataDir) flock(name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(d.path, "lock."+name), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("failed to open a lock of the data folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// opened lets the next process open.
+func (d *dataDir) opened() {
+	if d.opening != nil {
+		_ = d.opening.Close()
+		d.opening = nil
+	}
+}
+
+func (d *dataDir) close() {
+	d.opened()
+	for _, f := range d.targets {
+		_ = f.Close()
+	}
+	d.targets = nil
+}
 
 func (d *dataDir) join(parts ...string) string {
 	return filepath.Join(append([]string{d.path}, parts...)...)

@@ -53,7 +53,7 @@ func osActor(uid int) string {
 }
 
 // listenLocal opens the socket, removing one that a dead process left. The
-// folder's lock is held, so no living process has it.
+// auditor's lock is held, so no living process has it.
 func listenLocal(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("failed to make the socket's folder: %w", err)

@@ -32,11 +32,11 @@ type kek struct {
 	made bool // by this start
 }
 
-func (a *App) openData(context.Context) (err error) {
+func (a *App) openData(ctx context.Context) (err error) {
 	if a.texts, err = text.Load(); err != nil {
 		return err
 	}
-	if a.dir, err = openDataDir(a.cfg.Data); err != nil {
+	if a.dir, err = openDataDir(ctx, a.cfg.Data, a.opts.Targets); err != nil {
 		return err
 	}
 	a.onStop("data folder", func() error { a.dir.close(); return nil })
@@ -212,10 +212,14 @@ func (a *App) openPositions() error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(a.dir.join("tap"), 0o700); err != nil {
+	folder := "tap"
+	if !a.has("tap") && len(a.cfg.Kafka.Addresses) > 0 { // the tap is another process, which holds its positions
+		folder = "ingest"
+	}
+	if err := os.MkdirAll(a.dir.join(folder), 0o700); err != nil {
 		return err
 	}
-	if a.positions, err = file.OpenState(a.dir.join("tap", "positions"), site); err != nil {
+	if a.positions, err = file.OpenState(a.dir.join(folder, "positions"), site); err != nil {
 		return err
 	}
 	a.onStop("tap's positions", a.positions.Close)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -21,17 +22,43 @@ func (a *App) openLedger(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.ledger, err = ledger.New(ledger.Config{Dir: a.dir.join("ledger"), Origin: a.ledgerOrigin()}, ledger.Deps{
-		Signer: signer, Store: a.store, Reader: a.store, Alarm: a.alarm(), Logger: a.log, Registerer: a.metrics,
-	})
-	if err != nil {
+	cfg := ledger.Config{Dir: a.dir.join("ledger"), Origin: a.ledgerOrigin()}
+	deps := ledger.Deps{
+		Signer: signer, Store: a.store, Reader: a.store, Artefacts: runArtefacts{a.registers}, Alarm: a.alarm(), Logger: a.log, Registerer: a.metrics,
+	}
+	if !a.has("ledger") {
+		a.ledger = ledger.Follow(cfg, deps)
+		return nil
+	}
+	if a.writer, err = ledger.New(cfg, deps); err != nil {
 		return err
 	}
-	a.onStop("ledger", a.ledger.Close)
-	if a.has("ledger") {
-		a.onRun("ledger", a.ledger.Run)
-	}
+	a.ledger = ownLedger{a.writer}
+	a.onStop("ledger", a.writer.Close)
+	a.onRun("ledger", a.writer.Run)
 	return nil
+}
+
+// ledgerView shows the log, which this process or another writes.
+type ledgerView interface {
+	State(ctx context.Context) (ledger.State, error)
+	Checkpoint(ctx context.Context) (auditledger.Checkpoint, error)
+	Verify(ctx context.Context, src auditledger.Source, kept []byte, progress func(done, total uint64)) (*auditledger.Result, error)
+}
+
+// ownLedger is the view of the log that this process writes.
+type ownLedger struct{ *ledger.Ledger }
+
+func (l ownLedger) Checkpoint(context.Context) (auditledger.Checkpoint, error) {
+	return l.Ledger.Checkpoint(), nil
+}
+
+// nudge tells the ledger that a chunk closed, where it is in this process;
+// elsewhere it asks the store by itself.
+func (a *App) nudge() {
+	if a.writer != nil {
+		a.writer.Nudge()
+	}
 }
 
 // alarm is told of chunks that wait for their leaf; nil where no alerter is.
@@ -70,7 +97,7 @@ func (a *App) openAuditor(context.Context) error {
 		Pipeline: a.stages, Opener: opener, Store: a.store, Publisher: a.broker, Consumer: a.broker, Controls: a.controls,
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
 		Versions:      func() audit.Versions { return versions },
-		Stored:        a.stages.control.Stored, Nudge: a.ledger.Nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
+		Stored:        a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/datamap"
@@ -22,7 +23,7 @@ func (a *App) openReporter(context.Context) (err error) {
 	a.reporter, err = reporter.New(cfg, reporter.Deps{
 		Log: a.log, Metrics: a.metrics, Catalogue: a.texts,
 		Store: storeQuerier{a.store}, Registers: registersQuerier{a.registers},
-		Runs: a.registers, Schedules: a.registers, Trail: a.registers, Facts: facts{a}, Ledger: reportLedger{a.ledger},
+		Runs: a.registers, Schedules: a.registers, Trail: a.registers, Facts: facts{a}, Ledger: a.reportLedger(),
 	})
 	if err == nil && a.has("reporter") {
 		a.onRun("reporter", a.reporter.Run)
@@ -76,6 +77,40 @@ func (q registersQuerier) Query(ctx context.Context, sql string, params map[stri
 	return &reports.Rows{Columns: columns, Rows: rows}, nil
 }
 
+// reportLedger takes digests here where the ledger is; elsewhere nil: the
+// ledger's process finds them in the register of runs.
+func (a *App) reportLedger() reporter.Ledger {
+	if a.writer == nil {
+		return nil
+	}
+	return reportLedger{a.writer}
+}
+
+// runArtefacts are the files of report runs that have no leaf yet.
+type runArtefacts struct{ db *registers.DB }
+
+func (r runArtefacts) ArtefactsWithoutLeaf(ctx context.Context) ([]ledger.Artefact, error) {
+	runs, err := r.db.UnledgeredRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []ledger.Artefact
+	for _, run := range runs {
+		for _, f := range run.Files {
+			a := ledger.Artefact{Name: run.ID + "/" + f.Name}
+			if _, err := hex.Decode(a.Digest[:], []byte(f.SHA256)); err == nil && !f.Ledgered {
+				out = append(out, a)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (r runArtefacts) SetArtefactLeaf(ctx context.Context, name string, _ uint64) error {
+	run, file, _ := strings.Cut(name, "/")
+	return r.db.LedgerFile(ctx, run, file)
+}
+
 // reportLedger leaves the digests of report files in the ledger.
 type reportLedger struct{ ledger *ledger.Ledger }
 
@@ -91,10 +126,10 @@ func (f facts) RuleSet() string {
 	return fmt.Sprintf("controls %s, policy %s, data map %s", f.a.controls.Digest(), f.a.policyID(), f.a.datamap.Digest())
 }
 
-func (f facts) Checkpoint(context.Context) (reports.Checkpoint, error) {
-	c := f.a.ledger.Checkpoint()
-	if c.Size == 0 {
-		return reports.Checkpoint{}, nil
+func (f facts) Checkpoint(ctx context.Context) (reports.Checkpoint, error) {
+	c, err := f.a.ledger.Checkpoint(ctx)
+	if err != nil || c.Size == 0 {
+		return reports.Checkpoint{}, err
 	}
 	return reports.Checkpoint{Size: c.Size, Root: hex.EncodeToString(c.Root)}, nil
 }
