@@ -115,7 +115,7 @@ func (a *App) loadDeclarations(context.Context) (err error) {
 	for _, w := range a.datamap.Warnings() {
 		a.log.Warn(w)
 	}
-	if a.controls, err = loadControls(a.cfg.Controls); err != nil {
+	if a.controls, err = LoadControls(a.cfg.Controls); err != nil {
 		return err
 	}
 	a.sources, err = openSources(a.cfg.Sources, a.dir.join("ingest-sources.json"))
@@ -130,14 +130,17 @@ func loadDataMap(path string) (*datamap.Map, error) {
 	return datamap.Load(path)
 }
 
-// loadControls loads the built-in controls and those of a folder.
-func loadControls(dir string) (*control.Set, error) {
+// LoadControls loads the built-in controls and those of a folder.
+func LoadControls(dir string) (*control.Set, error) {
 	builtIn, err := fs.Sub(schemas.Controls, "controls")
 	if err != nil {
 		return nil, err
 	}
 	if dir == "" {
 		return control.Load(builtIn)
+	}
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return nil, &text.Hint{Err: fmt.Errorf("controls: %s is not a folder that can be read", dir), Hint: "give the folder that holds the control files, one file a control"}
 	}
 	return control.Load(builtIn, os.DirFS(dir))
 }
@@ -147,7 +150,7 @@ func Check(c *Config) error {
 	if _, err := loadDataMap(c.DataMap); err != nil {
 		return err
 	}
-	_, err := loadControls(c.Controls)
+	_, err := LoadControls(c.Controls)
 	return err
 }
 

@@ -158,7 +158,7 @@ func (s *Surveyed) count(system string, e *audit.Entry) {
 
 // judge says which controls the log can answer and what would add the rest.
 func (l *SurveyedLog) judge(carries map[string]bool) error {
-	set, err := loadControls("")
+	set, err := LoadControls("")
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tallystick/tallystick/audit/control"
-	"github.com/tallystick/tallystick/schemas"
+	"github.com/tallystick/tallystick/services"
 )
 
 func (c *cli) controlsCommand() *cobra.Command {
@@ -54,22 +51,12 @@ func (c *cli) controlsCommand() *cobra.Command {
 // controls loads the built-in controls and those of the folder given, or of the
 // configured one.
 func (c *cli) controls(args []string) (*control.Set, error) {
-	builtIn, err := fs.Sub(schemas.Controls, "controls")
+	if len(args) == 1 {
+		return services.LoadControls(args[0])
+	}
+	cfg, err := c.config()
 	if err != nil {
 		return nil, err
 	}
-	folder := ""
-	if len(args) == 1 {
-		folder = filepath.Clean(args[0])
-	} else {
-		cfg, err := c.config()
-		if err != nil {
-			return nil, err
-		}
-		folder = cfg.Controls
-	}
-	if folder == "" {
-		return control.Load(builtIn)
-	}
-	return control.Load(builtIn, os.DirFS(folder))
+	return services.LoadControls(cfg.Controls)
 }

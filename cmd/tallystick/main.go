@@ -5,10 +5,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
@@ -41,13 +44,26 @@ func run() int {
 	case errors.Is(err, errNo):
 		return 1
 	}
-	fmt.Fprintf(c.err, "error: %s\n", oneLine(err.Error()))
-	if h := text.HintOf(err); h != "" {
-		fmt.Fprintf(c.err, "hint: %s\n", oneLine(h))
-	} else {
-		fmt.Fprintf(c.err, "hint: %s\n", "see `tallystick help`, or the page docs/how-to/troubleshoot.md")
-	}
+	fmt.Fprintf(c.err, "error: %s\nhint: %s\n", oneLine(err.Error()), oneLine(cmp.Or(text.HintOf(err), hint(err))))
 	return 2
+}
+
+// hint is the next thing to try after an error that brings none of its own.
+func hint(err error) string {
+	var fault *strictyaml.Error
+	switch {
+	case errors.As(err, &fault):
+		return fmt.Sprintf("correct line %d of %s, then try again", fault.Line, fault.File)
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as the user who may, or change the mode with chmod"
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path with ls -l"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop what listens there, or choose another address with --listen"
+	case errors.Is(err, context.Canceled):
+		return "it was interrupted; what was stored before is kept, and running it again repeats nothing"
+	}
+	return "docs/how-to/troubleshoot.md explains the usual causes; with --log-level debug the log says more"
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -75,12 +91,60 @@ func (c *cli) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration file (default tallystick.yaml in this folder, if it is there)")
 	root.PersistentFlags().StringVar(&c.dataPath, "data", "", "data folder (default data beside the configuration)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &text.Hint{Err: err, Hint: "tallystick help " + strings.TrimPrefix(cmd.CommandPath(), "tallystick ")}
+		return usage(cmd, err)
 	})
 	root.AddCommand(c.runCommand(), c.initCommand(), c.ingestCommand(), c.parseCommand(), c.sqlCommand(), c.reportCommand(),
 		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.configCommand(), c.userCommand(),
 		c.docsCommand(), c.versionCommand())
+	checkArguments(root)
 	return root
+}
+
+// usage is a misuse of a command; the hint is how it is used.
+func usage(cmd *cobra.Command, err error) error {
+	return &text.Hint{Err: err, Hint: cmd.UseLine() + "; more with tallystick help " + strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "tallystick"), " ")}
+}
+
+// checkArguments makes every command refuse arguments that it does not take,
+// and a command of commands refuse to do nothing.
+func checkArguments(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		checkArguments(sub)
+	}
+	cmd.DisableFlagsInUseLine = true
+	check := cmd.Args
+	switch {
+	case cmd.HasSubCommands():
+		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, chooseCommand
+	case check != nil:
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usage(cmd, fmt.Errorf("%s: %w", cmd.CommandPath(), err))
+			}
+			return nil
+		}
+	}
+}
+
+// chooseCommand says which commands there are under cmd.
+func chooseCommand(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if !sub.Hidden && sub.Name() != "completion" && sub.Name() != "help" {
+			names = append(names, sub.Name())
+		}
+	}
+	if len(args) == 0 {
+		if !cmd.HasParent() {
+			return cmd.Help()
+		}
+		return &text.Hint{Err: fmt.Errorf("%s needs one more word", cmd.CommandPath()), Hint: cmd.CommandPath() + " " + strings.Join(names, "|")}
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		names = like
+	}
+	return &text.Hint{Err: fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0]), Hint: cmd.CommandPath() + " " + strings.Join(names, "|")}
 }
 
 // config reads the configuration that the flags name.

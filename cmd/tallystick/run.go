@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -27,6 +28,9 @@ func (c *cli) runCommand() *cobra.Command {
 			targets, err := services.ParseTargets(target)
 			if err != nil {
 				return err
+			}
+			if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
+				return &text.Hint{Err: fmt.Errorf("--log-level %s: not known", level), Hint: "--log-level debug, info, warn or error"}
 			}
 			return c.run(cmd.Context(), targets, demo, listen, logger(c.err, level))
 		},
