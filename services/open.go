@@ -162,7 +162,7 @@ func (a *App) openBroker(ctx context.Context) error {
 			return err
 		}
 		a.onStop("embedded broker", b.Close)
-		if len(a.opts.Targets) > 0 {
+		if len(a.opts.Targets) > 0 && !a.opts.Private {
 			a.log.Warn(embeddedbroker.Warning)
 		}
 		cfg.Addresses = []string{b.Addr()}
@@ -192,7 +192,7 @@ func (a *App) openStore(ctx context.Context) error {
 			return err
 		}
 		a.onStop("embedded ClickHouse", e.Close)
-		if len(a.opts.Targets) > 0 {
+		if len(a.opts.Targets) > 0 && !a.opts.Private {
 			a.log.Warn(embeddedEngineWarning)
 		}
 		transport = e.Transport()

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
-	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -37,28 +36,6 @@ func (a *App) openLedger(context.Context) error {
 	a.onStop("ledger", a.writer.Close)
 	a.onRun("ledger", a.writer.Run)
 	return nil
-}
-
-// ledgerView shows the log, which this process or another writes.
-type ledgerView interface {
-	State(ctx context.Context) (ledger.State, error)
-	Checkpoint(ctx context.Context) (auditledger.Checkpoint, error)
-	Verify(ctx context.Context, src auditledger.Source, kept []byte, progress func(done, total uint64)) (*auditledger.Result, error)
-}
-
-// ownLedger is the view of the log that this process writes.
-type ownLedger struct{ *ledger.Ledger }
-
-func (l ownLedger) Checkpoint(context.Context) (auditledger.Checkpoint, error) {
-	return l.Ledger.Checkpoint(), nil
-}
-
-// nudge tells the ledger that a chunk closed, where it is in this process;
-// elsewhere it asks the store by itself.
-func (a *App) nudge() {
-	if a.writer != nil {
-		a.writer.Nudge()
-	}
 }
 
 // alarm is told of chunks that wait for their leaf; nil where no alerter is.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/datamap"
@@ -75,40 +74,6 @@ func (q registersQuerier) Query(ctx context.Context, sql string, params map[stri
 		return nil, err
 	}
 	return &reports.Rows{Columns: columns, Rows: rows}, nil
-}
-
-// reportLedger takes digests here where the ledger is; elsewhere nil: the
-// ledger's process finds them in the register of runs.
-func (a *App) reportLedger() reporter.Ledger {
-	if a.writer == nil {
-		return nil
-	}
-	return reportLedger{a.writer}
-}
-
-// runArtefacts are the files of report runs that have no leaf yet.
-type runArtefacts struct{ db *registers.DB }
-
-func (r runArtefacts) ArtefactsWithoutLeaf(ctx context.Context) ([]ledger.Artefact, error) {
-	runs, err := r.db.UnledgeredRuns(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []ledger.Artefact
-	for _, run := range runs {
-		for _, f := range run.Files {
-			a := ledger.Artefact{Name: run.ID + "/" + f.Name}
-			if _, err := hex.Decode(a.Digest[:], []byte(f.SHA256)); err == nil && !f.Ledgered {
-				out = append(out, a)
-			}
-		}
-	}
-	return out, nil
-}
-
-func (r runArtefacts) SetArtefactLeaf(ctx context.Context, name string, _ uint64) error {
-	run, file, _ := strings.Cut(name, "/")
-	return r.db.LedgerFile(ctx, run, file)
 }
 
 // reportLedger leaves the digests of report files in the ledger.
