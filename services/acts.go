@@ -96,7 +96,28 @@ func (a *App) AddUser(ctx context.Context, r UserRequest) error {
 	if err := a.registers.Record(ctx, actorOf(ctx), "user.add", r.Name, true, strings.Join(r.Roles, ",")); err != nil {
 		return err
 	}
-	return a.registers.AddUser(ctx, r.Name, r.Password, roles...)
+	return userHint(a.registers.AddUser(ctx, r.Name, r.Password, roles...))
+}
+
+// userHint says what to try after an act on an account failed.
+func userHint(err error) error {
+	for _, h := range []struct {
+		err  error
+		hint string
+	}{
+		{registers.ErrUserExists, "tallystick user reset NAME sets a new password"},
+		{registers.ErrBadName, "for example tallystick user add ana.silva --role officer"},
+		{registers.ErrBadPassword, "choose a longer one; a few unrelated words do well"},
+		{registers.ErrBadRole, "for example --role officer --role auditor"},
+	} {
+		if errors.Is(err, h.err) {
+			return &text.Hint{Err: err, Hint: h.hint}
+		}
+	}
+	if errors.Is(err, registers.ErrNotFound) {
+		return &text.Hint{Err: errors.New("no account has this name"), Hint: "tallystick user add NAME --role ROLE"}
+	}
+	return err
 }
 
 // ResetPassword implements Operations.
@@ -104,7 +125,7 @@ func (a *App) ResetPassword(ctx context.Context, r UserRequest) error {
 	if err := a.registers.Record(ctx, actorOf(ctx), "user.reset", r.Name, true, ""); err != nil {
 		return err
 	}
-	return a.registers.ResetPassword(ctx, r.Name, r.Password)
+	return userHint(a.registers.ResetPassword(ctx, r.Name, r.Password))
 }
 
 // ImportRequests implements Operations.
