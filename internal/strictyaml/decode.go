@@ -49,6 +49,9 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) error {
 				return nil
 			}
 		}
+		if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+			return d.scalar(n, v, path)
+		}
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

@@ -1,6 +1,9 @@
 package strictyaml_test
 
 import (
+	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,4 +86,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("neither or both of a result and an error")
 		}
 	})
+}
+
+// TestDecodeNetworks: a struct that reads itself from text, such as an address
+// block in a list, is one value.
+func TestDecodeNetworks(t *testing.T) {
+	var got struct {
+		Networks []netip.Prefix `yaml:"networks"`
+	}
+	if _, err := strictyaml.Decode("f", []byte("networks: [10.0.0.0/8, \"2001:db8::/32\"]\n"), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[10.0.0.0/8 2001:db8::/32]"; fmt.Sprint(got.Networks) != want {
+		t.Errorf("got %v, want %s", got.Networks, want)
+	}
+	if _, err := strictyaml.Decode("f", []byte("networks: [10.0.0.0/64]\n"), &got); err == nil || !strings.HasPrefix(err.Error(), "f:1:12: networks[0] is") {
+		t.Errorf("got %v, want the place of the fault", err)
+	}
 }
