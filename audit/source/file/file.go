@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 )
@@ -154,6 +155,9 @@ func Open(cfg Config, deps Deps) (*Tailer, error) {
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
 	}
+	if err := cfg.makeAbsolute(); err != nil {
+		return nil, err
+	}
 	t := &Tailer{
 		cfg: cfg, deps: deps, first: true, started: deps.Clock(),
 		files: map[fileID]*tracked{}, seen: map[string]sighting{}, bases: map[string]time.Time{},
@@ -167,6 +171,22 @@ func Open(cfg Config, deps Deps) (*Tailer, error) {
 		}
 	}
 	return t, nil
+}
+
+// makeAbsolute makes paths absolute: they name streams, and a stream's name
+// must not depend on the folder in which the program was started.
+func (c *Config) makeAbsolute() (err error) {
+	patterns := make([]string, len(c.Patterns))
+	for i, p := range c.Patterns {
+		if patterns[i], err = filepath.Abs(p); err != nil {
+			return fmt.Errorf("failed to find the folder of %s: %w", p, err)
+		}
+	}
+	c.Patterns = patterns
+	if c.As != "" {
+		c.As, err = filepath.Abs(c.As)
+	}
+	return err
 }
 
 func setDefault[T int | time.Duration](v *T, d T) {

@@ -147,6 +147,22 @@ func TestKnownElsewhere(t *testing.T) {
 	b.want("a1", "a2", "a3")
 }
 
+// TestRelativePath: a file is the same file from whatever folder it is named.
+func TestRelativePath(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.cfg.Once = true
+	b.write("shop.log", "a1\na2\n")
+	b.start()
+	b.want("a1", "a2")
+	b.stop()
+	t.Chdir(b.dir)
+	b.cfg.Once, b.cfg.Patterns = false, []string{"shop.log"}
+	b.start()
+	b.write("shop.log", "a3\n")
+	b.want("a3")
+	b.quiet()
+}
+
 func TestDamagedCompressedFile(t *testing.T) {
 	whole := pack(t, strings.Repeat("a line that compresses well\n", 50_000))
 	b := newBench(t, "shop.log.1.gz")
