@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,20 +148,35 @@ func TestKnownElsewhere(t *testing.T) {
 	b.want("a1", "a2", "a3")
 }
 
-// TestRelativePath: a file is the same file from whatever folder it is named.
+// TestRelativePath: a file has one name from whatever folder it is given.
 func TestRelativePath(t *testing.T) {
 	b := newBench(t, "shop.log")
-	b.cfg.Once = true
-	b.write("shop.log", "a1\na2\n")
-	b.start()
-	b.want("a1", "a2")
-	b.stop()
+	b.write("shop.log", "a1\n")
 	t.Chdir(b.dir)
-	b.cfg.Once, b.cfg.Patterns = false, []string{"shop.log"}
-	b.start()
-	b.write("shop.log", "a3\n")
-	b.want("a3")
-	b.quiet()
+	for _, once := range []bool{true, false} {
+		var err error
+		if b.state, err = file.OpenState(filepath.Join(b.dir, ".positions"), prf{}); err != nil {
+			t.Fatal(err)
+		}
+		var named []string
+		b.cfg.Once, b.cfg.Patterns = once, []string{"./shop.log"}
+		b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: func(host, path string, first []byte) string {
+			named = append(named, path)
+			return streamName(host, path, first)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if once {
+			b.want("a1")
+		} else {
+			b.quiet()
+		}
+		if d := cmp.Diff(slices.Compact(named), []string{b.path("shop.log")}); d != "" {
+			t.Errorf("once %t: names (-got +want):\n%s", once, d)
+		}
+		b.stop()
+	}
 }
 
 func TestDamagedCompressedFile(t *testing.T) {
