@@ -130,7 +130,7 @@ func (s *Console) entriesPage(r *request) error {
 			return err
 		}
 	}
-	state, err := s.pulseNow(r.Request.Context())
+	state, err := r.pulseBefore()
 	if err != nil {
 		return err
 	}

@@ -139,6 +139,10 @@ func (s *Console) findingsPage(r *request) error { return s.listFindings(r, audi
 func (s *Console) gapsPage(r *request) error     { return s.listFindings(r, audit.Gap) }
 
 func (s *Console) listFindings(r *request, kind audit.FindingKind) error {
+	state, err := r.pulseBefore()
+	if err != nil {
+		return err
+	}
 	f, err := s.findingFilter(r)
 	if err != nil {
 		return err
@@ -162,10 +166,6 @@ func (s *Console) listFindings(r *request, kind audit.FindingKind) error {
 	}
 	v.Controls = s.explainAll(r.p)
 	if v.Systems, err = s.distinct(r, `SELECT DISTINCT system AS v FROM findings WHERE system != '' ORDER BY v LIMIT 200`); err != nil {
-		return err
-	}
-	state, err := s.pulseNow(r.Request.Context())
-	if err != nil {
 		return err
 	}
 	v.Empty = state.Entries == 0

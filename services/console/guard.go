@@ -30,6 +30,8 @@ type request struct {
 	// token is the session's, or before sign-in a random one of the browser's
 	// own; the CSRF token is derived from it.
 	token string
+	// seen is the pulse that the page's handler read before its data.
+	seen *pulseState
 }
 
 const (

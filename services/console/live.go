@@ -13,19 +13,32 @@ type pulseState struct {
 	Newest   time.Time `json:"newest"` // hour of the newest entry
 }
 
-// pulse is the pulse read last, shared by all open pages for a second.
+// pulse is the pulse read last, shared by all open pages for pulseLife.
 type pulse struct {
 	mu    sync.Mutex
 	at    time.Time
 	state pulseState
 }
 
-const pulseLife = time.Second
+const pulseLife = 300 * time.Millisecond
 
 // findings_all may hold a finding twice; for telling that one is new it is
 // enough and cheap.
 const pulseQuery = `SELECT (SELECT sum(entries) FROM entries_hourly) AS entries, (SELECT count() FROM findings_all) AS findings,
  (SELECT max(hour) FROM entries_hourly) AS newest`
+
+// pulseBefore is the pulse of a page. Its handler asks for it before it reads
+// its data: what comes between the two then shows as new to the page.
+func (r *request) pulseBefore() (pulseState, error) {
+	if r.seen != nil {
+		return *r.seen, nil
+	}
+	state, err := r.s.pulseNow(r.Request.Context())
+	if err == nil {
+		r.seen = &state
+	}
+	return state, err
+}
 
 func (s *Console) pulseNow(ctx context.Context) (pulseState, error) {
 	s.pulse.mu.Lock()

@@ -52,7 +52,7 @@ func (s *Console) overviewPage(r *request) error {
 	}
 	ctx := r.Request.Context()
 	v := overviewView{Period: p}
-	state, err := s.pulseNow(ctx)
+	state, err := r.pulseBefore()
 	if err != nil {
 		return err
 	}

@@ -201,7 +201,7 @@ func (s *Console) newestPeriod(r *request, p period) (period, error) {
 	if r.Query("period") != "" || r.Query("from") != "" {
 		return p, nil
 	}
-	state, err := s.pulseNow(r.Request.Context())
+	state, err := r.pulseBefore()
 	if err != nil || state.Newest.IsZero() || state.Newest.After(p.From) {
 		return p, err
 	}

@@ -27,7 +27,8 @@ type view struct {
 	Done  string // sentence about what was just done, or ""
 	Nav   []navItem
 	CSRF  string
-	Live  bool // the page refreshes itself
+	Live  bool        // the page refreshes itself
+	Pulse *pulseState // what the page shows of, if it is live and knows
 	Data  any
 	now   time.Time
 }
@@ -158,7 +159,7 @@ func (r *request) render(status int, page, title string, data any) {
 func (r *request) renderLive(status int, page, title string, data any, live bool) {
 	v := view{
 		Printer: r.p, User: r.user, Title: r.p.T(title, nil), Here: r.Request.URL.RequestURI(), CSRF: csrfOf(r.token),
-		Live: live, Data: data, now: r.now(),
+		Live: live, Pulse: r.seen, Data: data, now: r.now(),
 	}
 	if r.Request.Method != http.MethodGet || status >= http.StatusBadRequest {
 		v.Here = "/" // nor is a value that was refused repeated

@@ -5,8 +5,10 @@
 (() => {
   const main = document.querySelector("main[data-live]");
   if (!main) return;
-  const fast = 1000, slow = 5000;
-  let seen = null, refreshed = Date.now();
+  const fast = 500, slow = 5000;
+  // What the page was made of; without that the first pulse stands for it.
+  const { entries, findings } = main.dataset;
+  let seen = findings ? { entries: Number(entries), findings: Number(findings) } : null, refreshed = Date.now();
   const busy = (part) => part.contains(document.activeElement) || part.querySelector("details[open]");
   const refresh = async () => {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
