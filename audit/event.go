@@ -87,6 +87,7 @@ type Event struct {
 	HostShown         string   // Host with its unknown labels hidden, "" if it is no host name
 	RefererShown      string   // the same of Referer's host
 	SNIShown          string   // the same of SNI
+	UpstreamShown     string   // the same of Upstream: a forward proxy goes where its client says
 	Resource          string   // template of the data map, or a derived one if undeclared
 	Dataset           string   // dataset or collection of the data map
 	ResourceMapped    bool

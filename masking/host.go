@@ -4,60 +4,9 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/audit"
-	"github.com/tallystick/tallystick/masking/detect"
 	"github.com/tallystick/tallystick/masking/generalise"
 	"github.com/tallystick/tallystick/masking/plain"
 )
-
-// maxHost is the length of the longest host name with a port.
-const maxHost = 253 + 6
-
-// maxHostDigits is how many digits a host name may have: more are a number of
-// something, such as an address with dashes or a card.
-const maxHostDigits = 8
-
-// host keeps the name of a server that the operator chose, with its port, if no
-// detector sees anything in it; an address is truncated and everything else
-// redacted. Names that clients choose go through shown.
-func host(s string) string {
-	if s == "" {
-		return ""
-	}
-	if len(s) > maxHost || !hostName(s) {
-		if strings.HasPrefix(s, "[") || strings.Count(s, ":") > 1 {
-			return generalise.HostPort(s)
-		}
-		return plain.Redacted
-	}
-	if c := s[len(s)-1]; c-'0' <= 9 { // an address or a port at the end
-		if n := generalise.HostPort(s); n != plain.Redacted {
-			return n
-		}
-	}
-	if detect.Any(s) {
-		return plain.Redacted
-	}
-	return strings.Clone(s) // not the whole line
-}
-
-// hostName reports whether s consists of what host names do, with at most one
-// colon and a port after it.
-func hostName(s string) bool {
-	name, port, has := strings.Cut(s, ":")
-	if has && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
-		return false
-	}
-	digits := 0
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c-'0' <= 9 {
-			digits++
-		} else if (c|0x20 < 'a' || c|0x20 > 'z') && c != '-' && c != '.' && c != '_' {
-			return false
-		}
-	}
-	return name != "" && name[0] != '.' && name[0] != '-' && (digits <= maxHostDigits || strings.Trim(name, "0123456789.") == "")
-}
 
 // shown is a host name that a client chose, as enrich says that it may be shown;
 // an address is truncated and everything else redacted.
@@ -96,36 +45,45 @@ func referer(s, may string) string {
 	return plain.Redacted
 }
 
-// upstream keeps the server that answered: addresses truncated, names as host
-// does, and the name of a unix socket's kind only.
-func upstream(s string) string {
-	if s == "" {
-		return ""
-	}
-	if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "envoy://") {
+// upstream keeps the server that answered as shown does, and of a unix socket
+// only that it is one.
+func upstream(name plain.Text, may string) string {
+	if s := name.Reveal(access); strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "envoy://") {
 		return "local"
 	}
-	if n := generalise.HostPort(s); n != plain.Redacted {
-		return n
-	}
-	return host(s)
+	return shown(name, may)
 }
 
-// word keeps a technical word such as a cipher suite: upper-case letters,
-// digits, dashes and underscores.
-func word(s string) string {
+// cipherWords are what names of cipher suites are made of, in IANA's spelling
+// (TLS_AES_256_GCM_SHA384) and OpenSSL's (ECDHE-RSA-AES128-GCM-SHA256).
+var cipherWords = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`TLS SSL WITH DHE ECDHE DH ECDH EDH EECDH ADH AECDH RSA DSS DSA ECDSA PSK SRP KRB5 NULL ANON ANULL EXPORT EXP
+		AES AES128 AES256 AES128GCM AES256GCM 3DES DES CBC CBC3 EDE EDE3 GCM CCM CCM8 8 CTR OFB RC2 RC4 IDEA SEED CAMELLIA CAMELLIA128 CAMELLIA256
+		ARIA ARIA128 ARIA256 CHACHA20 POLY1305 GOST GOST2001 GOST2012 GOST89 GOST94 SM3 SM4 KUZNYECHIK MAGMA MGM L S OMAC
+		MD5 SHA SHA1 SHA256 SHA384 SHA512 IMIT FORTEZZA 40 56 128 168 256`) {
+		m[w] = true
+	}
+	return m
+}()
+
+// cipher keeps a cipher suite. A name with another word in it is redacted.
+func cipher(s string) string {
 	if len(s) > 64 {
 		return plain.Redacted
 	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c-'0' > 9 && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+	for rest := s; rest != ""; {
+		w := rest
+		if end := strings.IndexAny(rest, "-_"); end >= 0 {
+			w, rest = rest[:end], rest[end+1:]
+		} else {
+			rest = ""
+		}
+		if !cipherWords[w] {
 			return plain.Redacted
 		}
 	}
-	if detect.Any(s) {
-		return plain.Redacted
-	}
-	return strings.Clone(s)
+	return strings.Clone(s) // not the whole line
 }
 
 // carried has the words for every combination of audit.Carries. The lists are

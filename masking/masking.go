@@ -78,9 +78,10 @@ func NewEngine(p *Policy, keys pseudonym.Keys) *Engine {
 
 // Process is the stage. An error says that the key store did not answer.
 func (g *Engine) Process(ctx context.Context, b *audit.Batch) error {
-	if len(b.Entries) != len(b.Events) {
+	if cap(b.Entries) < len(b.Events) {
 		b.Entries = make([]audit.Entry, len(b.Events))
 	}
+	b.Entries = b.Entries[:len(b.Events)]
 	m := mask{g: g, pseudonyms: g.maker.Begin(ctx)}
 	for i := range b.Events {
 		e, out := &b.Events[i], &b.Entries[i]
@@ -127,7 +128,7 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	}
 	resource(e, out)
 	mapped(e, out)
-	out.TLSVersion, out.TLSCipher = e.TLS, word(e.TLSCipher.Reveal(access))
+	out.TLSVersion, out.TLSCipher = e.TLS, cipher(e.TLSCipher.Reveal(access))
 	out.SNI = shown(e.SNI, e.SNIShown)
 	out.MTLSVerified = e.ClientCertVerified
 	out.StatusCode, out.Outcome, out.DenyBy = e.Status, string(e.Outcome), e.DenyBy
@@ -135,7 +136,7 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	if e.Duration > 0 {
 		out.DurationUS = uint64(e.Duration.Microseconds())
 	}
-	out.Upstream = upstream(e.Upstream.Reveal(access))
+	out.Upstream = upstream(e.Upstream, e.UpstreamShown)
 	out.Labels = e.Labels
 	out.Host = shown(e.Host, e.HostShown)
 	out.Referer = referer(e.Referer.Reveal(access), e.RefererShown)

@@ -113,12 +113,15 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 // shown sets what may be shown of names that clients choose: keys of the query
 // and host names, each copied from closed lists.
 func (s *Stage) shown(e *audit.Event) {
-	e.HostShown, e.RefererShown, e.SNIShown = "", "", ""
+	e.HostShown, e.RefererShown, e.SNIShown, e.UpstreamShown = "", "", "", ""
 	if !e.Host.Empty() {
 		e.HostShown = s.derive.Host(e.Host.Reveal(access))
 	}
 	if !e.SNI.Empty() {
 		e.SNIShown = s.derive.Host(e.SNI.Reveal(access))
+	}
+	if !e.Upstream.Empty() {
+		e.UpstreamShown = s.derive.Host(e.Upstream.Reveal(access))
 	}
 	if !e.Referer.Empty() {
 		e.RefererShown = s.derive.Host(authority(e.Referer.Reveal(access)))

@@ -170,7 +170,7 @@ func setEnvoyNumber(e *audit.Event, f envoyField, s string) {
 		e.ParseStatus = audit.ParsePartial
 		return
 	}
-	n, ok := parseUint(s)
+	n, ok := parseBytes(s)
 	if !ok || f == eStatus && n > 999 {
 		e.ParseStatus = audit.ParsePartial
 		return

@@ -219,7 +219,7 @@ func setNumber(e *audit.Event, f field, s string) bool {
 		e.Duration = d
 		return ok
 	}
-	n, ok := parseUint(s)
+	n, ok := parseBytes(s)
 	switch f {
 	case fStatus:
 		if n > 999 {

@@ -18,6 +18,19 @@ func parseUint(s string) (uint64, bool) {
 	return n, true
 }
 
+// maxBytes bounds the bytes of one access: what has thirteen digits or more is
+// the number of something else, such as a card, under the wrong key.
+const maxBytes = 1_000_000_000_000
+
+// parseBytes reads a count of bytes.
+func parseBytes(s string) (uint64, bool) {
+	n, ok := parseUint(s)
+	if n >= maxBytes {
+		return 0, false
+	}
+	return n, ok
+}
+
 // parseSeconds reads seconds with up to nine decimals.
 func parseSeconds(s string) (time.Duration, bool) {
 	whole, i := uint64(0), 0
