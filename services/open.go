@@ -20,6 +20,7 @@ import (
 	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/schemas"
@@ -109,17 +110,23 @@ func (a *App) loadDeclarations(context.Context) (err error) {
 	if a.datamap, err = loadDataMap(a.cfg.DataMap); err != nil {
 		return err
 	}
-	if a.datamap.Digest() == datamap.Empty().Digest() {
-		a.log.Warn("there is no data map yet, so every resource and principal is a gap", "path", a.cfg.DataMap)
-	}
-	for _, w := range a.datamap.Warnings() {
-		a.log.Warn(w)
+	if !a.opts.Private {
+		a.warnOfDataMap()
 	}
 	if a.controls, err = LoadControls(a.cfg.Controls); err != nil {
 		return err
 	}
 	a.sources, err = openSources(a.cfg.Sources, a.dir.join("ingest-sources.json"))
 	return err
+}
+
+func (a *App) warnOfDataMap() {
+	if a.datamap.Digest() == datamap.Empty().Digest() {
+		a.log.Warn("there is no data map yet, so every resource and principal is a gap", "path", a.cfg.DataMap)
+	}
+	for _, w := range a.datamap.Warnings() {
+		a.log.Warn(w)
+	}
 }
 
 // loadDataMap reads the map at path, or the empty one where there is none.
@@ -142,7 +149,19 @@ func LoadControls(dir string) (*control.Set, error) {
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 		return nil, &text.Hint{Err: fmt.Errorf("controls: %s is not a folder that can be read", dir), Hint: "give the folder that holds the control files, one file a control"}
 	}
-	return control.Load(builtIn, os.DirFS(dir))
+	set, err := control.Load(builtIn, os.DirFS(dir))
+	var fault *strictyaml.Error
+	if errors.As(err, &fault) {
+		if p := filepath.Join(dir, fault.File); fileExists(p) {
+			fault.File = p
+		}
+	}
+	return set, err
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Check loads everything that the configuration names, without starting.

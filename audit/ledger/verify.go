@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/internal/text"
 )
 
 // Source reads what the store holds. Rows come in the order in which the chunk
@@ -123,7 +124,7 @@ func (v *verification) readLog(ctx context.Context) (bool, error) {
 	var kept Checkpoint
 	if v.o.Kept != nil {
 		if kept, err = ParseCheckpoint(v.o.Kept, v.o.Public, v.o.Origin); err != nil {
-			return false, fmt.Errorf("failed to use the checkpoint that was given: %w", err)
+			return false, &text.Hint{Err: fmt.Errorf("failed to use the checkpoint that was given: %w", err), Hint: "give a file that tallystick ledger checkpoint wrote for this installation"}
 		}
 	}
 	var all tree

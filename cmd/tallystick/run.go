@@ -49,11 +49,10 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 		if c.dataPath == "" {
 			c.dataPath = "demo"
 		}
-		folder := filepath.Clean(c.dataPath)
-		fmt.Fprintln(c.err, "preparing the demo in", folder)
-		if show, err = services.PrepareDemo(ctx, folder); err != nil {
+		if show, err = services.PrepareDemo(ctx, filepath.Clean(c.dataPath)); err != nil {
 			return err
 		}
+		fmt.Fprintln(c.err, "the demo is in", show.Folder)
 		c.configPath, c.dataPath = show.ConfigPath, show.DataPath
 	}
 	cfg, err := c.config()
