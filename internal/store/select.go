@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"time"
 
@@ -133,8 +134,12 @@ func value(v reflect.Value) any {
 	return v.Interface()
 }
 
-// selectError adds what to do next where the statement itself is at fault.
+// selectError adds what to do next where the statement itself is at fault, and
+// leaves the address out: it holds the parameters.
 func selectError(err error) error {
+	if at := (*url.Error)(nil); errors.As(err, &at) {
+		err = at.Err
+	}
 	err = fmt.Errorf("failed to select: %w", err)
 	switch Code(err) {
 	case 164: // READONLY

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -427,6 +428,19 @@ func TestStoreErrorIsNotShown(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "secret detail") {
 		t.Error("operators do not see the error")
+	}
+}
+
+// TestLeftPageIsNoError: a browser that goes on before its page is there gives
+// operators nothing to look at.
+func TestLeftPageIsNoError(t *testing.T) {
+	s := newSite(t, func(_ *console.Config, d *console.Deps) { d.Store = &emptyStore{fail: context.Canceled} })
+	b := s.signedIn("dana", registers.RoleOfficer)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	b.do(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	if log := s.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log says %s", log)
 	}
 }
 

@@ -227,6 +227,9 @@ func (s *Console) fail(r *request, err error) {
 	case errors.As(err, &p):
 	case errors.Is(err, registers.ErrNotFound):
 		p = errNotFound
+	case r.Request.Context().Err() != nil: // who asked went elsewhere
+		r.Abort()
+		return
 	default:
 		p = errUnavailable
 		s.deps.Log.Error("console: a request failed", slog.String("route", r.route.Path), slog.String("error", err.Error()))
