@@ -32,7 +32,7 @@ type Versions struct {
 // Chunk is one offset range of one lines.v1 partition: the unit of
 // exactly-once, of the store's insert token and of a ledger leaf.
 type Chunk struct {
-	ID        string // lines.v1-PARTITION-FROM-first 8 hex digits of the first batch's header hash
+	ID        string // lines.v1-PARTITION-FROM-8 random hex digits
 	Version   uint16 // 1 unless re-processed
 	Partition int
 	From      int64 // first Kafka offset

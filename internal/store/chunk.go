@@ -138,7 +138,9 @@ func (s *Store) insertChunk(ctx context.Context, c *audit.Chunk, state string) e
 // if there is none.
 func (s *Store) Position(ctx context.Context, partition int) (next int64, open *audit.Chunk, err error) {
 	params := clickhouse.Parameters{"p": fmt.Sprint(partition)}
-	err = each(ctx, s, s.chunks, "FROM chunks WHERE partition = {p:UInt32} AND state = 'closed' ORDER BY until DESC LIMIT 1", params, func(c *chunk) error {
+	// Only the one column: chunks carry the marks of all their rows.
+	untils := &table[chunk]{name: "chunks", fields: []field[chunk]{u64("until", func(c *chunk) *uint64 { return &c.until })}}
+	err = each(ctx, s, untils, "FROM chunks WHERE partition = {p:UInt32} AND state = 'closed' ORDER BY until DESC LIMIT 1", params, func(c *chunk) error {
 		next = int64(c.until)
 		return nil
 	})

@@ -168,6 +168,28 @@ func (s *Store) StreamRanges(ctx context.Context, stream string) ([]audit.Stream
 	return out, err
 }
 
+// Heads returns where the newest chains of headers of a stream stand: of each
+// tap and boot the highest sequence with its head, oldest first.
+func (s *Store) Heads(ctx context.Context, stream string) ([]audit.StreamRange, error) {
+	const newest = 16
+	t := &table[streamRange]{name: "stream_ranges", fields: []field[streamRange]{
+		word("tap", func(r *streamRange) *string { return &r.r.Tap }),
+		word("boot", func(r *streamRange) *string { return &r.r.Boot }),
+		u64("sequence", func(r *streamRange) *uint64 { return &r.r.Sequence }),
+		str("head", func(r *streamRange) *string { return &r.head }),
+	}}
+	var out []audit.StreamRange
+	err := each(ctx, s, t, `FROM (SELECT tap, boot, max(r.sequence) AS sequence, argMax(r.head, r.sequence) AS head, max(r.at) AS newest
+		FROM stream_ranges AS r WHERE stream = {s:String} GROUP BY tap, boot ORDER BY newest DESC LIMIT {n:UInt32}) ORDER BY newest`,
+		clickhouse.Parameters{"s": stream, "n": fmt.Sprint(newest)}, func(r *streamRange) error {
+			v := r.r
+			v.Stream, v.Head = stream, []byte(r.head)
+			out = append(out, v)
+			return nil
+		})
+	return out, err
+}
+
 // Mark is the keyed mark of a stored line.
 type Mark struct {
 	Offset uint64
@@ -183,12 +205,14 @@ func marksTable() *table[Mark] {
 
 // Marks returns the marks of the lines that the store holds of a stream's
 // generation with offsets from <= o < until, entries and rejections, by offset.
-func (s *Store) Marks(ctx context.Context, stream string, generation uint32, from, until uint64) ([]Mark, error) {
-	const where = "WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` >= {from:UInt64} AND `offset` < {until:UInt64}"
+// Rows of the chunk except are left out: one that is redone must not take its
+// own rows for older ones.
+func (s *Store) Marks(ctx context.Context, stream string, generation uint32, from, until uint64, except string) ([]Mark, error) {
+	const where = "WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` >= {from:UInt64} AND `offset` < {until:UInt64} AND chunk != {x:String}"
 	var out []Mark
 	err := each(ctx, s, s.marks, "FROM (SELECT `offset`, mark FROM entries_all "+where+
 		" UNION ALL SELECT `offset`, mark FROM rejections "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
-		"s": stream, "g": fmt.Sprint(generation), "from": fmt.Sprint(from), "until": fmt.Sprint(until),
+		"s": stream, "g": fmt.Sprint(generation), "from": fmt.Sprint(from), "until": fmt.Sprint(until), "x": except,
 	}, func(m *Mark) error {
 		out = append(out, *m)
 		return nil

@@ -238,6 +238,12 @@ func TestChunkLife(t *testing.T) {
 	if d := cmp.Diff(ranges, want); err != nil || d != "" {
 		t.Fatalf("ranges (-got +want), %v:\n%s", err, d)
 	}
+	heads, err := s.Heads(ctx, "s1")
+	newest := b.Streams[1]
+	head := audit.StreamRange{Stream: "s1", Tap: newest.Tap, Boot: newest.Boot, Sequence: newest.Sequence, Head: newest.Head}
+	if err != nil || len(heads) == 0 || !cmp.Equal(heads[len(heads)-1], head) {
+		t.Fatalf("got heads %+v, %v, want %+v last", heads, err, head)
+	}
 	waiting, err := s.ClosedWithoutLeaf(ctx, 10)
 	if d := cmp.Diff(waiting, []*audit.Chunk{a, b}); err != nil || d != "" {
 		t.Fatalf("without leaf (-got +want), %v:\n%s", err, d)
@@ -348,9 +354,12 @@ func TestRejectionsAndFindingsRoundTrip(t *testing.T) {
 	if err := s.InsertEntries(ctx, c, b); err != nil {
 		t.Fatal(err)
 	}
-	marks, err := s.Marks(ctx, "s1", 0, 3, 10)
+	marks, err := s.Marks(ctx, "s1", 0, 3, 10, "")
 	if d := cmp.Diff(marks, []store.Mark{{Offset: 3}, {Offset: 9, Mark: 5}}); err != nil || d != "" {
 		t.Errorf("marks (-got +want), %v:\n%s", err, d)
+	}
+	if marks, err = s.Marks(ctx, "s1", 0, 3, 10, c.ID); err != nil || len(marks) != 0 {
+		t.Errorf("marks without the chunk's own rows: %v, %v", marks, err)
 	}
 }
 

@@ -29,9 +29,9 @@ import (
 
 // Topics and the consumer group.
 const (
-	LinesTopic    = "lines.v1"
-	FindingsTopic = "findings.v1"
-	Group         = "auditor"
+	LinesTopic    = broker.Lines
+	FindingsTopic = broker.Findings
+	Group         = broker.Auditors
 )
 
 // Config holds the limits of a chunk.
@@ -60,7 +60,8 @@ type Opener interface {
 type Store interface {
 	Position(ctx context.Context, partition int) (next int64, open *audit.Chunk, err error)
 	StreamRanges(ctx context.Context, stream string) ([]audit.StreamRange, error)
-	Marks(ctx context.Context, stream string, generation uint32, from, until uint64) ([]store.Mark, error)
+	Heads(ctx context.Context, stream string) ([]audit.StreamRange, error)
+	Marks(ctx context.Context, stream string, generation uint32, from, until uint64, except string) ([]store.Mark, error)
 	OpenChunk(ctx context.Context, c *audit.Chunk) error
 	InsertEntries(ctx context.Context, c *audit.Chunk, b *store.EntryBlock) error
 	InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error
@@ -90,7 +91,7 @@ type LineSealer interface {
 	Seal(entryID string, line plain.Text) []byte
 }
 
-// Deps are what an auditor needs; all must be set but Nudge.
+// Deps are what an auditor needs; all must be set but those that say so.
 type Deps struct {
 	Pipeline  Processor
 	Opener    Opener
@@ -103,15 +104,15 @@ type Deps struct {
 	// Versions says what makes the entries now.
 	Versions func() audit.Versions
 	// Stored is told which findings are durable, so that gaps are not raised
-	// again.
+	// again. Optional.
 	Stored func([]audit.Finding)
 	// Nudge is called after a chunk closed, so that the ledger in the same
 	// process need not wait for its clock. Optional.
 	Nudge      func()
-	Clean      bool // delete from lines.v1 what is closed: the embedded broker has no retention
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
-	Now        func() time.Time
+	Clean      bool                  // delete from lines.v1 what is closed: the embedded broker has no retention
+	Logger     *slog.Logger          // optional
+	Registerer prometheus.Registerer // optional
+	Now        func() time.Time      // time.Now if nil
 }
 
 // Auditor runs the workers.
@@ -124,7 +125,7 @@ type Auditor struct {
 
 // New makes an auditor and starts nothing.
 func New(cfg Config, deps Deps) (*Auditor, error) {
-	if deps.Pipeline == nil || deps.Opener == nil || deps.Store == nil || deps.Publisher == nil || deps.Consumer == nil || deps.Controls == nil {
+	if deps.NewLineSealer == nil || deps.Versions == nil || deps.Pipeline == nil || deps.Opener == nil || deps.Store == nil || deps.Publisher == nil || deps.Consumer == nil || deps.Controls == nil {
 		return nil, errors.New("failed to make the auditor: a dependency is missing")
 	}
 	if cfg.MaxRows == 0 {
@@ -138,6 +139,9 @@ func New(cfg Config, deps Deps) (*Auditor, error) {
 	}
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Auditor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer)}, nil
 }
@@ -159,7 +163,7 @@ func (a *Auditor) partition(ctx context.Context, p *broker.Partition) error {
 	const longest = 10 * time.Second
 	pause := 100 * time.Millisecond
 	for {
-		began := a.deps.Now()
+		began := time.Now()
 		err := newWorker(a, p).run(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -167,7 +171,7 @@ func (a *Auditor) partition(ctx context.Context, p *broker.Partition) error {
 		a.metrics.restarts.Inc()
 		a.deps.Logger.Error("a partition's worker failed and starts again from the store",
 			"partition", p.ID, "pause", pause, "error", err)
-		if a.deps.Now().Sub(began) > time.Minute {
+		if time.Since(began) > time.Minute {
 			pause = 100 * time.Millisecond
 		}
 		select {

@@ -76,21 +76,21 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		if err := b.sealLine(a, r, batch.Lines[r.Line]); err != nil {
 			return err
 		}
-		a.metrics.rejections.WithLabelValues(string(r.Reason)).Inc()
 		b.rejections = append(b.rejections, *r)
 		c := b.count(batch.Source, hour)
 		c.Received++
 		c.Rejected++
 	}
 	if it.refused != nil {
-		a.metrics.rejections.WithLabelValues(string(it.refused.Reason)).Inc()
 		b.rejections = append(b.rejections, *it.refused)
 	}
+	findings := len(b.findings)
 	b.addFindings(a, it.extra)
 	b.addFindings(a, batch.Findings)
 	t := b.tallies[it.boot]
-	t.add(Tally{Lines: uint64(len(batch.Lines)) + it.known, Entries: uint64(len(batch.Lines) - len(batch.Rejections)),
-		Rejections: uint64(len(batch.Rejections)), Duplicates: it.known, Findings: uint64(len(batch.Findings) + len(it.extra))})
+	t.add(it.tally)
+	t.add(Tally{Lines: uint64(len(batch.Lines)), Entries: uint64(len(batch.Lines) - len(batch.Rejections)),
+		Rejections: uint64(len(batch.Rejections)), Findings: uint64(len(b.findings) - findings)})
 	b.tallies[it.boot] = t
 	b.lines += len(batch.Lines)
 	b.whole = it.last
@@ -117,7 +117,6 @@ func (b *building) addFindings(a *Auditor, fs []audit.Finding) {
 			b.gaps[f.ID] = true
 		}
 		f.Chunk, f.Detected = b.chunk.ID, a.deps.Now().UTC()
-		a.metrics.findings.WithLabelValues(f.Control).Inc()
 		b.findings = append(b.findings, f)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
@@ -36,16 +37,16 @@ func (w *worker) newChunk(it *work) (*audit.Chunk, error) {
 
 // commit makes a chunk durable: intent, rows, close, findings, offset. The
 // order is the promise that nothing is lost and nothing counted twice. A chunk
-// that is redone takes its roots from what the store holds, because there the
-// first stored rows win.
-func (w *worker) commit(ctx context.Context, b *building, redo bool) error {
-	began := w.a.deps.Now()
+// that is redone, announced says as what, takes roots and findings from what
+// the store holds, because there the first stored rows win.
+func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk) error {
+	began := time.Now()
 	d, c := &w.a.deps, b.chunk
 	ledger.SortRejections(b.rejections)
 	ledger.SortFindings(b.findings)
 	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
 	b.roots()
-	if !redo {
+	if announced == nil {
 		if err := d.Store.OpenChunk(ctx, c); err != nil {
 			return fmt.Errorf("failed to announce chunk %s: %w", c.ID, err)
 		}
@@ -53,19 +54,26 @@ func (w *worker) commit(ctx context.Context, b *building, redo bool) error {
 	if err := w.insert(ctx, b); err != nil {
 		return fmt.Errorf("failed to insert chunk %s: %w", c.ID, err)
 	}
-	if redo {
-		if err := w.rootsFromStore(ctx, c); err != nil {
+	findings := b.findings
+	if announced != nil {
+		var err error
+		if findings, err = w.takeFromStore(ctx, c); err != nil {
 			return err
+		}
+		if c.Entries == announced.Entries {
+			c.Streams = announced.Streams // also where messages have gone from the broker since
 		}
 	}
 	if err := d.Store.CloseChunk(ctx, c); err != nil {
 		return fmt.Errorf("failed to close chunk %s: %w", c.ID, err)
 	}
-	d.Stored(b.findings)
+	if d.Stored != nil {
+		d.Stored(findings)
+	}
 	if d.Nudge != nil {
 		d.Nudge()
 	}
-	if err := w.publish(ctx, b.findings); err != nil {
+	if err := w.publish(ctx, findings); err != nil {
 		return err
 	}
 	if err := w.p.Commit(ctx, c.Until); err != nil {
@@ -77,9 +85,7 @@ func (w *worker) commit(ctx context.Context, b *building, redo bool) error {
 		}
 	}
 	w.a.tallies.record(b.tallies)
-	w.a.metrics.entries.Add(float64(c.Entries))
-	w.a.metrics.chunks.Inc()
-	w.a.metrics.chunkSeconds.Observe(d.Now().Sub(began).Seconds())
+	w.a.metrics.committed(c, b.rejections, findings, time.Since(began))
 	w.blocks <- b
 	return nil
 }
@@ -153,14 +159,15 @@ func (w *worker) publish(ctx context.Context, fs []audit.Finding) error {
 	return nil
 }
 
-// rootsFromStore takes counts, roots and row marks from the stored rows.
-func (w *worker) rootsFromStore(ctx context.Context, c *audit.Chunk) error {
+// takeFromStore takes counts, roots and row marks from the stored rows, and
+// returns the stored findings.
+func (w *worker) takeFromStore(ctx context.Context, c *audit.Chunk) (findings []audit.Finding, err error) {
 	var scratch []byte
 	tables := map[string]*ledger.Table{}
 	for _, name := range ledger.Tables {
 		tables[name] = ledger.NewTable(c.Salt)
 	}
-	err := w.a.deps.Store.EachEntry(ctx, c.ID, c.Version, func(e *audit.Entry) error {
+	err = w.a.deps.Store.EachEntry(ctx, c.ID, c.Version, func(e *audit.Entry) error {
 		scratch = ledger.AppendEntry(scratch[:0], e)
 		tables[ledger.TableEntries].Add(scratch)
 		return nil
@@ -176,16 +183,17 @@ func (w *worker) rootsFromStore(ctx context.Context, c *audit.Chunk) error {
 		err = w.a.deps.Store.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
 			scratch = ledger.AppendFinding(scratch[:0], f)
 			tables[ledger.TableFindings].Add(scratch)
+			findings = append(findings, *f)
 			return nil
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("failed to read chunk %s back: %w", c.ID, err)
+		return nil, fmt.Errorf("failed to read chunk %s back: %w", c.ID, err)
 	}
 	c.Entries, c.Rejections, c.Findings = uint32(tables[ledger.TableEntries].Count()), uint32(tables[ledger.TableRejections].Count()), uint32(tables[ledger.TableFindings].Count())
 	for name, t := range tables {
 		c.Roots[name] = t.Root()
 		c.RowMarks[name] = append([]byte(nil), t.Marks()...)
 	}
-	return nil
+	return findings, nil
 }

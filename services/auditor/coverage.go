@@ -1,12 +1,9 @@
 package auditor
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
 	"github.com/tallystick/tallystick/audit"
-	"github.com/tallystick/tallystick/internal/store"
 )
 
 // span is a half-open range of offsets.
@@ -50,6 +47,9 @@ func (c *coverage) add(g uint32, s span) {
 
 // overlaps reports whether any generation has offsets of s.
 func (c *coverage) overlaps(s span) bool {
+	if s.from >= s.until {
+		return false
+	}
 	for _, list := range c.generations {
 		for _, e := range list {
 			if e.from < s.until && s.from < e.until {
@@ -60,42 +60,19 @@ func (c *coverage) overlaps(s span) bool {
 	return false
 }
 
-// covers reports whether the latest generation has offset o.
-func (c *coverage) covers(o uint64) bool {
-	for _, e := range c.generations[c.latest] {
-		if e.from <= o && o < e.until {
-			return true
-		}
-	}
-	return false
-}
+// covers reports whether any generation has offset o.
+func (c *coverage) covers(o uint64) bool { return c.overlaps(span{o, o + 1}) }
 
-// marker reads the marks that the store has of a range.
-type marker interface {
-	Marks(ctx context.Context, stream string, generation uint32, from, until uint64) ([]store.Mark, error)
-}
-
-// unknown returns the lines of a batch that the record does not have. A line
-// whose bytes differ from what the record has at its offset begins a new
-// generation for itself and the lines after it; changed says so. The record
-// must hold every accepted line before this is called: the worker waits for
-// that when a batch overlaps.
-func (c *coverage) unknown(ctx context.Context, m marker, s span, lines []audit.Line) (fresh []audit.Line, changed bool, err error) {
-	stream := lines[0].Origin.Stream
-	known := map[uint64][]uint32{}
-	for g := range c.generations {
-		marks, err := m.Marks(ctx, stream, g, s.from, s.until)
-		if err != nil {
-			return nil, false, fmt.Errorf("failed to read the marks of a stream: %w", err)
-		}
-		for _, k := range marks {
-			known[k.Offset] = append(known[k.Offset], k.Mark)
-		}
-	}
+// unknown returns the lines of a batch that the record does not have; known are
+// the marks that it has, by offset. A line whose bytes differ from what the
+// record has at its offset begins a new generation for itself and the lines
+// after it; changed says so. A covered line without a mark is one that the
+// record had and let go.
+func (c *coverage) unknown(known map[uint64][]uint32, lines []audit.Line) (fresh []audit.Line, changed bool) {
 	generation := c.latest
 	for _, l := range lines {
 		marks, at := known[l.Origin.Offset]
-		if slices.Contains(marks, l.Mark) || (!at && !changed && c.covers(l.Origin.Offset)) {
+		if slices.Contains(marks, l.Mark) || !at && !changed && c.covers(l.Origin.Offset) {
 			continue
 		}
 		if at && !changed {
@@ -105,5 +82,5 @@ func (c *coverage) unknown(ctx context.Context, m marker, s span, lines []audit.
 		l.Origin.Generation = generation
 		fresh = append(fresh, l)
 	}
-	return fresh, changed, nil
+	return fresh, changed
 }

@@ -1,6 +1,12 @@
 package auditor
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tallystick/tallystick/audit"
+)
 
 type metrics struct {
 	entries, duplicates, chunks, restarts prometheus.Counter
@@ -23,4 +29,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		r.MustRegister(m.entries, m.duplicates, m.chunks, m.restarts, m.rejections, m.findings, m.chunkSeconds)
 	}
 	return m
+}
+
+// committed counts a chunk and what is in it.
+func (m *metrics) committed(c *audit.Chunk, rs []audit.Rejection, fs []audit.Finding, took time.Duration) {
+	m.entries.Add(float64(c.Entries))
+	for i := range rs {
+		m.rejections.WithLabelValues(string(rs[i].Reason)).Inc()
+	}
+	for i := range fs {
+		m.findings.WithLabelValues(fs[i].Control).Inc()
+	}
+	m.chunks.Inc()
+	m.chunkSeconds.Observe(took.Seconds())
 }

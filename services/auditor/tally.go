@@ -51,6 +51,13 @@ func (a *Auditor) Watch(boot string) (read func() (Tally, <-chan struct{}), stop
 	return read, stop
 }
 
+// watched reports whether somebody waits for a count.
+func (t *tallies) watched() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byBoot) > 0
+}
+
 // record adds what a committed chunk holds, by boot id.
 func (t *tallies) record(counts map[string]Tally) {
 	t.mu.Lock()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,16 +24,17 @@ const blockLines = 2048
 type work struct {
 	batch   *audit.Batch
 	done    chan error       // one value once the stages are through
-	boot    string           // start of the tap that sealed it, "" if it can't be believed
+	boot    string           // start of the tap that signed it, "" if it can't be believed
 	from    int64            // Kafka offset of the message
 	extra   []audit.Finding  // findings of the message itself, on the first part
 	refused *audit.Rejection // the message could not be believed
 
-	last  bool
-	reach []audit.StreamRange // on the last part: what the message covers
-	known uint64              // on the last part: lines of the message that the record had
-
-	missing uint64 // on the last part: lines that the chain shows to be missing before the message
+	last bool
+	// On the last part: what the message covers, what counts besides the lines
+	// of the parts, and the lines that the chain shows to be missing before it.
+	reach   []audit.StreamRange
+	tally   Tally
+	missing uint64
 }
 
 // worker owns one partition from one start to the next failure.
@@ -46,11 +47,14 @@ type worker struct {
 	blocks  chan *building     // buildings not in use
 	flight  atomic.Int64       // accepted messages that are not yet committed
 	landed  chan struct{}      // holds a value after flight went down
-	lost    []audit.Finding    // raised before the first message, which takes them along
+	running sync.WaitGroup     // stages at work
+	redoing string             // id of the chunk that is redone
+	lost    int64              // first offset that the broker deleted unread, -1: none; the next message tells of it
 }
 
 func newWorker(a *Auditor, p *broker.Partition) *worker {
-	w := &worker{a: a, p: p, streams: map[string]*stream{}, free: make(chan *audit.Batch, 2*a.cfg.Parallel), blocks: make(chan *building, 2), landed: make(chan struct{}, 1)}
+	w := &worker{a: a, p: p, streams: map[string]*stream{}, lost: -1,
+		free: make(chan *audit.Batch, 2*a.cfg.Parallel), blocks: make(chan *building, 2), landed: make(chan struct{}, 1)}
 	for range cap(w.free) {
 		w.free <- &audit.Batch{}
 	}
@@ -61,17 +65,18 @@ func newWorker(a *Auditor, p *broker.Partition) *worker {
 }
 
 // run brings the partition to where the store says it stands and works until
-// ctx ends or something fails.
+// ctx ends or something fails. No stage runs any more when it returns.
 func (w *worker) run(ctx context.Context) error {
+	defer w.running.Wait()
 	next, open, err := w.a.deps.Store.Position(ctx, w.p.ID)
 	if err != nil {
 		return fmt.Errorf("failed to read the partition's position: %w", err)
 	}
-	if err := w.republish(ctx); err != nil {
+	if err := w.republish(ctx, next); err != nil {
 		return err
 	}
 	if open != nil {
-		if err := w.redo(ctx, open); err != nil {
+		if err := w.redo(ctx, open, next); err != nil {
 			return fmt.Errorf("failed to redo chunk %s: %w", open.ID, err)
 		}
 		next = open.Until
@@ -92,30 +97,35 @@ func (w *worker) run(ctx context.Context) error {
 // they were read are a finding; a broker that ends before the position has lost
 // data, and going on would count lines under offsets that mean others.
 func (w *worker) seek(ctx context.Context, next int64) error {
-	if next == 0 {
-		return nil // nothing is stored: the group's position, or the first
-	}
 	err := w.p.Seek(ctx, next)
 	var out *broker.RangeError
 	if !errors.As(err, &out) {
 		return err
 	}
 	if out.Last < next {
-		return &text.Hint{Err: fmt.Errorf("the store has read %s up to offset %d, but the broker ends at %d: it lost data or is another broker", LinesTopic, next, out.Last),
-			Hint: "configure the broker that was used before, or begin with a new data folder and ingest the logs again"}
+		return brokerLost(next, out.Last)
 	}
-	f, err := w.raise("lines-dropped", "", broker.Message{Offset: next}, map[string]string{"batches": strconv.FormatInt(out.First-next, 10)})
-	if err != nil {
-		return err
+	if w.lost < 0 {
+		w.lost = next
 	}
-	w.lost = []audit.Finding{f}
 	return w.p.Seek(ctx, out.First)
 }
 
-// republish sends the findings of chunks that closed but whose offset was not
-// committed: the process ended between the two.
-func (w *worker) republish(ctx context.Context) error {
-	chunks, err := w.a.deps.Store.ClosedSince(ctx, w.p.ID, w.p.Committed())
+func brokerLost(next, last int64) error {
+	return &text.Hint{
+		Err:  fmt.Errorf("the store has read %s up to offset %d, but the broker ends at %d: it lost data or is another broker", LinesTopic, next, last),
+		Hint: "configure the broker that was used before, or begin with a new data folder and ingest the logs again",
+	}
+}
+
+// republish sends the findings of the chunk that closed last, if its offset was
+// not committed: the process ended between the two. No chunk is announced before
+// the one before it is committed, so there is at most one.
+func (w *worker) republish(ctx context.Context, next int64) error {
+	if w.p.Committed() >= next {
+		return nil
+	}
+	chunks, err := w.a.deps.Store.ClosedSince(ctx, w.p.ID, next-1)
 	if err != nil {
 		return fmt.Errorf("failed to read the closed chunks: %w", err)
 	}
@@ -138,22 +148,35 @@ func (w *worker) republish(ctx context.Context) error {
 	return nil
 }
 
-// redo processes exactly the messages of an announced chunk again. Rows that
-// the store has under the chunk's token stay as they are.
-func (w *worker) redo(ctx context.Context, c *audit.Chunk) error {
+// redo processes exactly the messages of an announced chunk again; next is where
+// the closed ones end. Rows that the store has under the chunk's token stay as
+// they are. Messages that the broker has deleted since are a finding.
+func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 	w.a.deps.Logger.Info("redoing a chunk that was announced but not closed", "chunk", c.ID, "from", c.From, "until", c.Until)
-	if err := w.p.Seek(ctx, c.From); err != nil {
+	w.redoing = c.ID
+	defer func() { w.redoing = "" }()
+	if c.From > next {
+		w.lost = next
+	}
+	if err := w.seek(ctx, c.From); err != nil {
 		return err
 	}
+	if high := w.p.HighWatermark(); high < c.Until {
+		return brokerLost(c.Until, high)
+	}
+	announced := *c
 	b := <-w.blocks
 	b.begin(c)
-	for at := c.From; at < c.Until; {
+	for at := c.From; at < announced.Until; {
 		m, err := w.p.Fetch(ctx)
 		if err != nil {
 			return err
 		}
-		if m.Offset >= c.Until {
-			return errors.New("the broker no longer has its messages")
+		if m.Offset >= announced.Until { // the rest has gone; the next message tells of it
+			if w.lost < 0 {
+				w.lost = m.Offset - m.Skipped
+			}
+			break
 		}
 		err = w.intake(ctx, m, func(it *work) error {
 			it.process(ctx, w.a.deps.Pipeline)
@@ -166,8 +189,8 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk) error {
 		}
 		at = m.Offset + 1
 	}
-	b.chunk.Until = c.Until
-	return w.commit(ctx, b, true)
+	c.Until = announced.Until
+	return w.commit(ctx, b, &announced)
 }
 
 // fetch reads messages, drops what the record has, and starts the stages.
@@ -181,7 +204,7 @@ func (w *worker) fetch(ctx context.Context, parts chan<- *work) error {
 			if it.last {
 				w.flight.Add(1)
 			}
-			go it.process(ctx, w.a.deps.Pipeline)
+			w.running.Go(func() { it.process(ctx, w.a.deps.Pipeline) })
 			select {
 			case parts <- it:
 				return nil
@@ -246,13 +269,18 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 				return err
 			}
 			w.free <- it.batch
-			if b.whole && (late || b.lines >= w.a.cfg.MaxRows) {
+			if b.whole && (late || b.lines >= w.a.cfg.MaxRows || w.awaited(it)) {
 				if err := flush(); err != nil {
 					return err
 				}
 			}
 		}
 	}
+}
+
+// awaited reports whether somebody waits for lines and there are none after it.
+func (w *worker) awaited(it *work) bool {
+	return it.from+1 >= w.p.HighWatermark() && w.a.tallies.watched()
 }
 
 // store commits chunks one after the other.
@@ -263,7 +291,7 @@ func (w *worker) store(ctx context.Context, built <-chan *building) error {
 			return ctx.Err()
 		case b := <-built:
 			n := b.messages
-			if err := w.commit(ctx, b, false); err != nil {
+			if err := w.commit(ctx, b, nil); err != nil {
 				return err
 			}
 			w.flight.Add(-int64(n))

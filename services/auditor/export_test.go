@@ -1,0 +1,28 @@
+package auditor
+
+import "github.com/tallystick/tallystick/audit"
+
+// Coverage is coverage for property tests.
+type Coverage = coverage
+
+func NewCoverage(stored []audit.StreamRange) *Coverage { return newCoverage(stored) }
+
+func (c *Coverage) Add(generation uint32, from, until uint64) { c.add(generation, span{from, until}) }
+
+func (c *Coverage) Overlaps(from, until uint64) bool { return c.overlaps(span{from, until}) }
+
+func (c *Coverage) Covers(o uint64) bool { return c.covers(o) }
+
+func (c *Coverage) Latest() uint32 { return c.latest }
+
+func (c *Coverage) Unknown(known map[uint64][]uint32, lines []audit.Line) ([]audit.Line, bool) {
+	return c.unknown(known, lines)
+}
+
+// Spans is how many ranges c keeps.
+func (c *Coverage) Spans() (n int) {
+	for _, list := range c.generations {
+		n += len(list)
+	}
+	return n
+}
