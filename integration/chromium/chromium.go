@@ -150,7 +150,7 @@ func (b *Browser) Await(within time.Duration, what, condition string) time.Durat
 	begin := time.Now()
 	for !Evaluate[bool](b, condition) {
 		if time.Since(begin) > within {
-			b.t.Fatalf("not within %s: %s", within, what)
+			b.t.Fatalf("not within %s: %s; the page says:\n%s", within, what, Evaluate[string](b, `document.body.innerText`))
 		}
 	}
 	return time.Since(begin)
