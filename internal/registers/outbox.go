@@ -91,6 +91,25 @@ func (d *DB) DisableReceiver(ctx context.Context, receiver, target string) error
 	return nil
 }
 
+// DisabledReceivers returns since when receivers are disabled, by name.
+func (d *DB) DisabledReceivers(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := d.sql.QueryContext(ctx, `SELECT receiver, at FROM outbox_disabled`)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the disabled receivers: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	out := map[string]time.Time{}
+	for rows.Next() {
+		var name string
+		var at int64
+		if err := rows.Scan(&name, &at); err != nil {
+			return nil, fmt.Errorf("failed to read the disabled receivers: %w", err)
+		}
+		out[name] = fromMillis(at)
+	}
+	return out, rows.Err()
+}
+
 // ReceiverDisabled reports whether a receiver with that target is disabled.
 func (d *DB) ReceiverDisabled(ctx context.Context, receiver, target string) (bool, error) {
 	var n int

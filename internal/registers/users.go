@@ -42,7 +42,7 @@ var (
 	ErrBadPassword  = fmt.Errorf("a password has at least %d characters", MinPassword)
 	ErrBadRole      = errors.New("a user has one or more of the roles officer, auditor, engineer, key_officer, administrator")
 	ErrSignIn       = errors.New("name or password is wrong")
-	ErrLastAdmin    = errors.New("the last administrator cannot be disabled")
+	ErrLastAdmin    = errors.New("the last administrator stays an administrator and enabled")
 	userNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,63}$`)
 )
 
@@ -78,15 +78,17 @@ func checkUser(name, password string, roles []Role) (string, error) {
 	if !userNamePattern.MatchString(name) {
 		return "", ErrBadName
 	}
-	if len(roles) == 0 {
-		return "", ErrBadRole
-	}
-	for _, r := range roles {
-		if !slices.Contains(Roles, r) {
-			return "", ErrBadRole
-		}
+	if err := checkRoles(roles); err != nil {
+		return "", err
 	}
 	return hashPassword(password)
+}
+
+func checkRoles(roles []Role) error {
+	if len(roles) == 0 || slices.ContainsFunc(roles, func(r Role) bool { return !slices.Contains(Roles, r) }) {
+		return ErrBadRole
+	}
+	return nil
 }
 
 func (d *DB) insertUser(ctx context.Context, tx *sql.Tx, name, hash string, roles []Role) error {
@@ -119,14 +121,8 @@ func (d *DB) ResetPassword(ctx context.Context, name, password string) error {
 // last administrator stays.
 func (d *DB) SetDisabled(ctx context.Context, name string, disabled bool) error {
 	if disabled {
-		users, err := d.Users(ctx)
-		if err != nil {
+		if err := d.otherAdmin(ctx, name); err != nil {
 			return err
-		}
-		if !slices.ContainsFunc(users, func(u User) bool {
-			return u.Name != name && !u.Disabled && u.Has(RoleAdministrator)
-		}) {
-			return ErrLastAdmin
 		}
 	}
 	n := 0
@@ -134,6 +130,32 @@ func (d *DB) SetDisabled(ctx context.Context, name string, disabled bool) error 
 		n = 1
 	}
 	return d.changeUser(ctx, name, `UPDATE users SET disabled = ?, changed = ? WHERE name = ?`, n, millis(d.now()), name)
+}
+
+// SetRoles gives a user other roles; sessions end at once. The last
+// administrator stays one.
+func (d *DB) SetRoles(ctx context.Context, name string, roles ...Role) error {
+	if err := checkRoles(roles); err != nil {
+		return err
+	}
+	if !slices.Contains(roles, RoleAdministrator) {
+		if err := d.otherAdmin(ctx, name); err != nil {
+			return err
+		}
+	}
+	return d.changeUser(ctx, name, `UPDATE users SET roles = ?, changed = ? WHERE name = ?`, joinRoles(roles), millis(d.now()), name)
+}
+
+// otherAdmin returns ErrLastAdmin unless somebody else administers.
+func (d *DB) otherAdmin(ctx context.Context, name string) error {
+	users, err := d.Users(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(users, func(u User) bool { return u.Name != name && !u.Disabled && u.Has(RoleAdministrator) }) {
+		return ErrLastAdmin
+	}
+	return nil
 }
 
 func (d *DB) changeUser(ctx context.Context, name, query string, args ...any) error {

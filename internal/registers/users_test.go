@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ func TestPasswordsAndSessions(t *testing.T) {
 		{"expiry", func(string) error { *now = now.Add(time.Hour); return nil }},
 		{"sign-out", func(token string) error { return db.EndSession(ctx, token) }},
 		{"password reset", func(string) error { return db.ResetPassword(ctx, "dana", password) }},
+		{"other roles", func(string) error { return db.SetRoles(ctx, "dana", registers.RoleAuditor, registers.RoleOfficer) }},
 		{"disabling", func(string) error { return db.SetDisabled(ctx, "dana", true) }},
 	} {
 		token := open()
@@ -104,6 +106,21 @@ func TestPasswordsAndSessions(t *testing.T) {
 	}
 	if err := db.SetDisabled(ctx, "root", true); !errors.Is(err, registers.ErrLastAdmin) {
 		t.Errorf("the last administrator was disabled: %v", err)
+	}
+	if err := db.SetRoles(ctx, "root", registers.RoleOfficer); !errors.Is(err, registers.ErrLastAdmin) {
+		t.Errorf("the last administrator lost the role: %v", err)
+	}
+	if err := db.SetRoles(ctx, "dana", "king"); !errors.Is(err, registers.ErrBadRole) {
+		t.Errorf("an unknown role was given: %v", err)
+	}
+	users, err := db.Users(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		if u.Name == "dana" && !slices.Equal(u.Roles, []registers.Role{registers.RoleAuditor, registers.RoleOfficer}) {
+			t.Errorf("dana has the roles %v", u.Roles)
+		}
 	}
 	if err := db.ResetPassword(ctx, "nobody", password); !errors.Is(err, registers.ErrNotFound) {
 		t.Errorf("reset of nobody: %v", err)
