@@ -101,9 +101,8 @@ func (g *Group) Add(f *audit.Finding, subjects, principals uint64) {
 	if rank(f.Severity) > rank(g.Severity) {
 		g.Severity = f.Severity
 	}
-	if f.Principal != g.Principal {
-		g.Principal, g.Label = "", ""
-	}
+	same(&g.Principal, f.Principal)
+	same(&g.Label, f.PrincipalLabel)
 	if f.PrincipalKind != g.PrincipalKind {
 		g.PrincipalKind = ""
 	}

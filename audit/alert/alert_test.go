@@ -149,7 +149,7 @@ func TestSentence(t *testing.T) {
 		},
 	} {
 		for lang, want := range map[string]string{"en": tc.en, "pt-BR": tc.pt} {
-			if got := composer(t, lang).Sentence(tc.group); got != want {
+			if got := composer(t, lang).Sentence(tc.group, start); got != want {
 				t.Errorf("%s, %s (-got +want)\n%s", tc.name, lang, cmp.Diff(got, want))
 			}
 		}

@@ -93,7 +93,7 @@ func (c *Composer) Compose(ctx context.Context, g *Group, number int64, notice i
 		return Notice{}, err
 	}
 	d := Data{
-		Group: fmt.Sprint(number), Notice: notice, Summary: c.Sentence(g), Severity: string(g.Severity), Kind: string(g.Kind),
+		Group: fmt.Sprint(number), Notice: notice, Summary: c.Sentence(g, now), Severity: string(g.Severity), Kind: string(g.Kind),
 		Control: g.Control, Version: g.ControlVersion, Title: c.control(g.Control, "title"), Articles: c.Controls.Articles(g.Control),
 		Why: c.control(g.Control, "why"), Do: c.control(g.Control, "do"), Principal: g.Principal, Who: c.who(g), System: g.System,
 		Source: g.Source, Resource: g.Resource, Categories: g.Categories, Findings: g.Findings, Entries: g.Entries, Subjects: g.Subjects,

@@ -7,11 +7,12 @@ import (
 
 // Sentence says in one sentence what the group is about: severity, who did what
 // to whose data, where and when. A control may have a sentence of its own in the
-// catalogue, alerts.sentence.ID; others get one that begins with their title.
-func (c *Composer) Sentence(g *Group) string {
+// catalogue, alerts.sentence.ID; others get one that begins with their title. The
+// day is left out where it is the day of now.
+func (c *Composer) Sentence(g *Group, now time.Time) string {
 	data := map[string]any{
 		"Severity": c.Text.T("alerts.severity."+string(g.Severity), nil), "Who": c.who(g), "Verb": c.verb(g), "Data": c.data(g), "What": c.what(g),
-		"System": c.system(g), "When": c.when(g.First, g.Last), "Times": c.Text.N("alerts.times", g.Entries, nil),
+		"System": c.system(g), "When": c.when(g.First, g.Last, now), "Times": c.Text.N("alerts.times", g.Entries, nil),
 		"Title": c.control(g.Control, "title"), "TLS": c.tls(g), "Found": c.list("alerts.found.", g.Facts["found_kinds"]),
 		"Recipient": c.recipient(g), "Country": strings.Join(g.Facts["dest_country"], ", "), "Resource": g.Resource, "Source": strings.Join(g.Sources, ", "),
 		"Reason": c.list("alerts.reason.", g.Facts["reason"]),
@@ -136,17 +137,21 @@ func (c *Composer) tls(g *Group) string {
 	return c.join(names)
 }
 
-// when says the time of the accesses in UTC to the minute, with the day only
-// where it is not one day.
-func (c *Composer) when(first, last time.Time) string {
+// when says the time of the accesses in UTC to the minute, with the day unless
+// all of it is the day of now.
+func (c *Composer) when(first, last, now time.Time) string {
 	first, last = first.UTC(), last.UTC()
+	day := ""
+	if first.Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		day = c.Text.Date(first) + " "
+	}
 	const clock = "15:04"
 	a, b := first.Format(clock), last.Format(clock)
 	switch {
 	case first.Format(time.DateOnly) != last.Format(time.DateOnly):
 		return c.Text.Date(first) + " " + a + " - " + c.Text.Date(last) + " " + b + " UTC"
 	case a == b:
-		return a + " UTC"
+		return day + a + " UTC"
 	}
-	return a + "-" + b + " UTC"
+	return day + a + "-" + b + " UTC"
 }
