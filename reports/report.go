@@ -164,12 +164,12 @@ func (r *Report) EvidenceOf(name string) *Evidence {
 	return nil
 }
 
-// FileName is the name of the rendered file: kind-period.ext. The period is one
-// year, one month, one day, or from and last day.
+// FileName is the name of the rendered file: kind-period-language.ext. The
+// period is one year, one month, one day, or from and last day.
 func (r *Report) FileName(ext string) string {
 	name := r.Kind + "-" + Period{From: r.Front.From, Until: r.Front.Until, Zone: r.Front.Zone}.String()
 	if r.Front.Public {
 		name += "-public"
 	}
-	return name + "." + ext
+	return name + "-" + r.Language + "." + ext
 }

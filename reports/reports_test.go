@@ -131,7 +131,7 @@ func TestPublicLeavesTheLogOut(t *testing.T) {
 			}
 		}
 	}
-	if r.FileName("csv") != "ccpa-metrics-2025-09-public.csv" {
+	if r.FileName("csv") != "ccpa-metrics-2025-09-public-en.csv" {
 		t.Error(r.FileName("csv"))
 	}
 }

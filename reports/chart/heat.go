@@ -20,9 +20,10 @@ type Heat struct {
 // SVG writes the chart.
 func (c Heat) SVG(w io.Writer) error { return c.Draw().SVG(w) }
 
-// Data returns the grid, with the side whose names take more room running down.
+// Data returns the grid, with the side that is longer or has longer names
+// running down.
 func (c Heat) Data() Table {
-	if room(c.X) > room(c.Y) {
+	if len(c.X) > len(c.Y) || room(c.X) > room(c.Y) {
 		t := Table{Head: append([]string{c.Across}, c.Y...)}
 		for x, name := range c.X {
 			row := []string{name}

@@ -60,7 +60,7 @@ func FromControls(s *control.Set, c *text.Catalogue, lang string) []reports.Cont
 	p := c.For(lang)
 	var out []reports.Control
 	for _, one := range s.Controls {
-		title := one.Texts[lang]["title"]
+		title := one.Texts["title"][lang]
 		if title == "" {
 			title = p.T(one.Message("title"), nil)
 		}

@@ -89,6 +89,16 @@ func (s *Schedule) Validate() error {
 	return nil
 }
 
+// Next is when a schedule falls due after a time. Validate has filled its
+// defaults.
+func (s *Schedule) Next(after time.Time) (time.Time, error) {
+	clock, err := s.clock()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return clock.Next(after), nil
+}
+
 // clock is the schedule's cron clock in its zone.
 func (s *Schedule) clock() (cron.Schedule, error) {
 	return cron.ParseStandard("CRON_TZ=" + s.Zone + " " + s.Cron)

@@ -20,34 +20,68 @@ import (
 // written first: without it nothing happens. A failed run leaves no files and
 // stands in the register.
 func (r *Reporter) Render(ctx context.Context, q Request) (Artifact, error) {
-	if _, err := r.check(&q); err != nil {
+	job, err := r.Begin(ctx, q)
+	if err != nil {
 		return Artifact{}, err
+	}
+	return job.Do(ctx)
+}
+
+// Job is a run that is recorded as running and has its work before it.
+type Job struct {
+	Run string // id of the run
+	r   *Reporter
+	q   Request
+	run registers.ReportRun
+}
+
+// Begin checks a request, writes the trail and records the run. The caller
+// calls Do once; until it returns, the run stands as running.
+func (r *Reporter) Begin(ctx context.Context, q Request) (*Job, error) {
+	def, err := r.check(&q)
+	if err != nil {
+		return nil, err
+	}
+	if q.Lang == "" {
+		q.Lang = def.Language
 	}
 	if err := r.d.Trail.Record(ctx, q.Actor, "report.render", q.Kind+" "+q.Period.String(), true, ""); err != nil {
-		return Artifact{}, err
+		return nil, err
 	}
+	id := r.d.Now().UTC().Format("20060102-150405-") + rand.Text()[:6]
+	run := registers.ReportRun{ID: id, Kind: q.Kind, Language: q.Lang, From: q.Period.From, Until: q.Period.Until, Zone: q.Period.Zone, Public: q.Public, AskedBy: q.Actor, Coverage: -1}
+	if err := r.d.Runs.StartRun(ctx, run); err != nil {
+		return nil, err
+	}
+	return &Job{Run: id, r: r, q: q, run: run}, nil
+}
+
+// Do builds the report and writes its files.
+func (j *Job) Do(ctx context.Context) (Artifact, error) {
+	r := j.r
+	a, err := j.inTurn(ctx)
+	if err != nil {
+		r.rendered.WithLabelValues(j.q.Kind, "failed").Inc()
+		// The run has to be closed even when ctx has ended.
+		return Artifact{}, errors.Join(err, r.d.Runs.FailRun(context.WithoutCancel(ctx), j.Run, problem(err)))
+	}
+	r.rendered.WithLabelValues(j.q.Kind, "done").Inc()
+	r.ledger(ctx, j.Run, j.run.Files)
+	return a, nil
+}
+
+// inTurn runs one job at a time: a report may read much.
+func (j *Job) inTurn(ctx context.Context) (Artifact, error) {
+	r := j.r
 	select {
-	case r.slots <- struct{}{}: // one at a time: a report may read much
+	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	case <-ctx.Done():
 		return Artifact{}, ctx.Err()
 	}
 	started := r.d.Now()
-	id := started.UTC().Format("20060102-150405-") + rand.Text()[:6]
-	run := registers.ReportRun{ID: id, Kind: q.Kind, Language: q.Lang, From: q.Period.From, Until: q.Period.Until, Zone: q.Period.Zone, Public: q.Public, AskedBy: q.Actor, Coverage: -1}
-	if err := r.d.Runs.StartRun(ctx, run); err != nil {
-		return Artifact{}, err
-	}
-	a, err := r.run(ctx, q, &run)
-	r.seconds.Observe(r.d.Now().Sub(started).Seconds())
-	if err != nil {
-		r.rendered.WithLabelValues(q.Kind, "failed").Inc()
-		// The run has to be closed even when ctx has ended.
-		return Artifact{}, errors.Join(err, r.d.Runs.FailRun(context.WithoutCancel(ctx), id, problem(err)))
-	}
-	r.rendered.WithLabelValues(q.Kind, "done").Inc()
-	r.ledger(ctx, run.ID, run.Files)
-	return a, nil
+	defer func() { r.seconds.Observe(r.d.Now().Sub(started).Seconds()) }()
+	return r.run(ctx, j.q, &j.run)
 }
 
 // problem is what the register says of a failure: no text of a driver.
