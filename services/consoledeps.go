@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -31,7 +32,7 @@ func (a *App) openConsole(context.Context) (err error) {
 	}
 	a.console, err = console.New(a.cfg.Console, console.Deps{
 		Log: a.log, Text: a.texts, Store: a.store, Registers: a.registers,
-		Ledger: consoleLedger{a.ledger}, Sources: consoleSources{a}, Reports: &consoleReports{a: a}, Controls: a.controls,
+		Ledger: consoleLedger{a.ledger}, Sources: consoleSources{a}, Reports: a.consoleReports(), Controls: a.controls, Names: mapNames{a},
 		Docs: docs.Files, Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Ready: a.store.Ping,
 	})
 	if err == nil {
@@ -89,29 +90,23 @@ func (s consoleSources) Sources(ctx context.Context) ([]console.SourceState, err
 	return out, nil
 }
 
-func (s consoleSources) Completeness(ctx context.Context, from, until time.Time) ([]console.SourceHour, error) {
-	res, err := s.a.store.Select(ctx, `SELECT source, hour, sum(received), sum(rejected), sum(missing) FROM completeness
-		WHERE hour >= {from:DateTime('UTC')} AND hour < {until:DateTime('UTC')} GROUP BY source, hour ORDER BY hour, source`,
-		store.Named("from", from.UTC().Format(time.DateTime)), store.Named("until", until.UTC().Format(time.DateTime)), store.MaxRows(100_000))
-	if err != nil {
-		return nil, err
-	}
-	var out []console.SourceHour
-	for _, row := range res.Rows {
-		h := console.SourceHour{}
-		h.Source, _ = row[0].(string)
-		h.Hour, _ = row[1].(time.Time)
-		h.Received, _ = row[2].(uint64)
-		h.Rejected, _ = row[3].(uint64)
-		h.Missing, _ = row[4].(uint64)
-		h.Entries = h.Received - min(h.Rejected, h.Received)
-		out = append(out, h)
-	}
-	return out, nil
+// consoleReports shows the reporter's runs and schedules to the console.
+type consoleReports struct {
+	a    *App
+	ctx  context.Context // of the runs that are being made; it ends with the App
+	work sync.WaitGroup
 }
 
-// consoleReports shows the reporter's runs and schedules to the console.
-type consoleReports struct{ a *App }
+func (a *App) consoleReports() *consoleReports {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &consoleReports{a: a, ctx: ctx}
+	a.onStop("reports being made", func() error {
+		cancel()
+		r.work.Wait()
+		return nil
+	})
+	return r
+}
 
 func (r *consoleReports) Kinds(lang string) []console.ReportKind {
 	p := r.a.texts.For(lang)
@@ -127,10 +122,18 @@ func (r *consoleReports) Kinds(lang string) []console.ReportKind {
 	return out
 }
 
-// Order renders at once; the page comes back when the files are there.
+// Order records the run and renders it beside; its page shows when it is done.
 func (r *consoleReports) Order(ctx context.Context, o console.ReportOrder) (string, error) {
-	art, err := r.a.reporter.Render(ctx, reporter.Request{Kind: o.Kind, Period: reports.Period{From: o.From, Until: o.Until}, Lang: o.Language, Actor: o.By})
-	return art.Run, err
+	job, err := r.a.reporter.Begin(ctx, reporter.Request{Kind: o.Kind, Period: reports.Period{From: o.From, Until: o.Until}, Lang: o.Language, Actor: o.By})
+	if err != nil {
+		return "", err
+	}
+	r.work.Go(func() {
+		if _, err := job.Do(r.ctx); err != nil {
+			r.a.log.Error("a report failed", "run", job.Run, "kind", o.Kind, "error", err)
+		}
+	})
+	return job.Run, nil
 }
 
 func (r *consoleReports) Runs(ctx context.Context, limit int) ([]console.ReportRun, error) {
@@ -147,7 +150,7 @@ func (r *consoleReports) Runs(ctx context.Context, limit int) ([]console.ReportR
 
 func (r *consoleReports) view(run *registers.ReportRun) console.ReportRun {
 	out := console.ReportRun{ID: run.ID, Kind: run.Kind, Title: r.a.texts.For(run.Language).T("report."+run.Kind+".title", nil), Language: run.Language,
-		From: run.From, Until: run.Until, At: run.Started, By: run.AskedBy, State: run.State}
+		From: run.From, Until: run.Until, At: run.Started, By: run.AskedBy, State: run.State, Problem: run.Problem}
 	for _, f := range run.Files {
 		out.Formats = append(out.Formats, f.Format)
 		if f.Format == "json" {
@@ -263,16 +266,43 @@ func (r *consoleReports) Schedules(ctx context.Context) ([]console.ReportSchedul
 		return nil, err
 	}
 	var out []console.ReportSchedule
+	now := time.Now()
+	for _, s := range r.a.cfg.Reports.Schedules {
+		if err := s.Validate(); err == nil {
+			out = append(out, r.schedule(s, now, "", true))
+		}
+	}
 	for _, s := range list {
-		out = append(out, console.ReportSchedule{ID: s.ID, Kind: s.Kind, Language: s.Language, Cron: s.Cron, By: s.CreatedBy})
+		check := reporter.Schedule{Name: s.ID, Kind: s.Kind, Cron: s.Cron, Zone: s.Zone, Span: s.Span, Language: s.Language, Formats: s.Formats}
+		out = append(out, r.schedule(check, now, s.CreatedBy, false))
 	}
 	return out, nil
 }
 
-func (r *consoleReports) AddSchedule(ctx context.Context, s console.ReportSchedule) error {
-	check := reporter.Schedule{Name: "console", Kind: s.Kind, Cron: s.Cron, Language: s.Language}
+// schedule is a schedule as the console shows it; one that is not valid any
+// more has no next run.
+func (r *consoleReports) schedule(s reporter.Schedule, now time.Time, by string, fixed bool) console.ReportSchedule {
+	next, _ := s.Next(now)
+	lang := s.Language
+	if lang == "" {
+		lang = r.a.reporter.Kinds()[s.Kind]
+	}
+	return console.ReportSchedule{ID: s.Name, Kind: s.Kind, Title: r.a.texts.For(lang).T("report."+s.Kind+".title", nil), Language: lang,
+		Cron: s.Cron, Zone: s.Zone, Span: s.Span, Next: next.UTC(), By: by, Fixed: fixed}
+}
+
+func (r *consoleReports) CheckSchedule(s console.ReportSchedule) error {
+	check := reporter.Schedule{Name: "console", Kind: s.Kind, Cron: s.Cron, Span: s.Span, Language: s.Language}
 	if err := check.Validate(); err != nil {
-		return &text.Hint{Err: err, Hint: "0 6 1 * * is six o'clock on the first of each month"}
+		return fmt.Errorf("%w: %w", console.ErrBadSchedule, err)
+	}
+	return nil
+}
+
+func (r *consoleReports) AddSchedule(ctx context.Context, s console.ReportSchedule) error {
+	check := reporter.Schedule{Name: "console", Kind: s.Kind, Cron: s.Cron, Span: s.Span, Language: s.Language}
+	if err := check.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", console.ErrBadSchedule, err)
 	}
 	return r.a.registers.AddSchedule(ctx, registers.Schedule{ID: rand.Text(), Kind: s.Kind, Language: check.Language, Formats: check.Formats, Cron: s.Cron,
 		Zone: check.Zone, Span: check.Span, CreatedBy: s.By, Created: time.Now().UTC()})

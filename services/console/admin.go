@@ -143,11 +143,16 @@ func (s *Console) showUsers(r *request, status int, message string) error {
 	return nil
 }
 
-func (s *Console) addUser(r *request) error {
+func userRoles(r *request) []registers.Role {
 	var roles []registers.Role
 	for _, x := range r.PostFormArray("role") {
 		roles = append(roles, registers.Role(x))
 	}
+	return roles
+}
+
+func (s *Console) addUser(r *request) error {
+	roles := userRoles(r)
 	if err := r.act("user.add", strings.Join(r.PostFormArray("role"), " "), ""); err != nil {
 		return err
 	}
@@ -161,10 +166,11 @@ func (s *Console) addUser(r *request) error {
 	return r.seeOther("/users", "user")
 }
 
-// changeUser disables, enables or sets a new password.
+// changeUser disables, enables, gives other roles or sets a new password.
 func (s *Console) changeUser(r *request) error {
 	name, change := r.Param("id"), r.PostForm("change")
 	var do func() error
+	object := name
 	switch change {
 	case "disable", "enable":
 		do = func() error { return s.deps.Registers.SetDisabled(r.Request.Context(), name, change == "disable") }
@@ -172,10 +178,14 @@ func (s *Console) changeUser(r *request) error {
 		do = func() error {
 			return s.deps.Registers.ResetPassword(r.Request.Context(), name, r.PostForm("password"))
 		}
+	case "roles":
+		roles := userRoles(r)
+		object += " " + strings.Join(r.PostFormArray("role"), " ")
+		do = func() error { return s.deps.Registers.SetRoles(r.Request.Context(), name, roles...) }
 	default:
 		return errBadInput
 	}
-	if err := r.act("user."+change, name, ""); err != nil {
+	if err := r.act("user."+change, object, ""); err != nil {
 		return err
 	}
 	err := do()

@@ -10,6 +10,7 @@ import (
 // chart is a stacked bar chart: one bar per label, one part per series. The
 // classes s-NAME of the style sheet colour the parts.
 type chart struct {
+	ID     string // names the parts of the page
 	Title  string
 	Labels []string // one per bar
 	Series []series
@@ -19,12 +20,13 @@ type chart struct {
 type series struct {
 	Key    string // names the class s-KEY
 	Name   string
+	Sum    string // of all values, formatted
 	Values []uint64
 }
 
 const (
-	chartWidth, chartHeight         = 960, 240
-	chartLeft, chartTop, chartFloor = 56, 10, 210
+	chartWidth, chartHeight         = 960, 200
+	chartLeft, chartTop, chartFloor = 56, 10, 170
 )
 
 // SVG draws the chart. The page shows the same numbers as a table beside it.

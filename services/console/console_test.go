@@ -567,3 +567,82 @@ func FuzzOrigin(f *testing.F) {
 		}
 	})
 }
+
+// TestAlertsPage shows what was told to whom and where each notice is.
+func TestAlertsPage(t *testing.T) {
+	s := newSite(t, nil)
+	ctx, now := t.Context(), time.Now().UTC()
+	body := `{"control":"AC-01","kind":"violation","severity":"high","first":"2026-11-20T10:02:00Z","last":"2026-11-20T10:31:00Z","findings":3,"entries":3,"subjects":2,` +
+		`"first_finding":"F1","label":"Support (agent 14)","system":"crm","categories":["user.contact"],"facts":{"action":["read"],"subject_categories":["customer"]}}`
+	err := s.registers.Alerts(ctx, func(tx *registers.AlertTx) error {
+		g := &registers.AlertGroup{Control: "AC-01", Key: "k", Open: true, Opened: now, Changed: now, Notified: now, Notices: 1, Body: []byte(body)}
+		if err := tx.SaveGroup(g); err != nil {
+			return err
+		}
+		for _, receiver := range []string{"tickets", "chat", "old"} {
+			if err := tx.Enqueue(registers.OutboxMessage{Receiver: receiver, MessageID: "m1", Group: g.ID, Body: []byte("{}"), Created: now}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := s.registers.Deliveries(ctx, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		m.Tries = 1
+		switch m.Receiver {
+		case "tickets":
+			m.State, m.Done = registers.OutboxSent, now
+		case "chat":
+			m.NextTry, m.Reason = now.Add(time.Minute), "the receiver answered 503"
+		case "old":
+			if err := s.registers.DisableReceiver(ctx, "old", "https://old.example"); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := s.registers.SettleMessage(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := s.signedIn("dana", registers.RoleOfficer).get("/alerts").Body.String()
+	for _, want := range []string{
+		"Support (agent 14) read 2 customers&#39; contact data in crm with no documented purpose, 2026-11-20 10:02-10:31 UTC", `href="/findings/F1"`,
+		`state-delivered">delivered`, `state-retrying">retrying`, "the receiver answered 503", `state-disabled">receiver disabled`, "Receiver old said on",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// TestRolesChange gives a user other roles, which ends the user's sessions.
+func TestRolesChange(t *testing.T) {
+	s := newSite(t, nil)
+	eli := s.signedIn("eli", registers.RoleEngineer)
+	b := s.signedIn("root", registers.RoleAdministrator)
+	if res := b.submit("/users", "/users/eli", url.Values{"change": {"roles"}, "role": {"auditor"}}); res.Code != http.StatusSeeOther {
+		t.Fatalf("answer %d", res.Code)
+	}
+	if res := eli.get("/"); res.Code != http.StatusSeeOther {
+		t.Errorf("the session goes on: answer %d", res.Code)
+	}
+	users, err := s.registers.Users(t.Context())
+	if err != nil || !slices.Equal(users[0].Roles, []registers.Role{registers.RoleAuditor}) {
+		t.Errorf("users: %v, error %v", users, err)
+	}
+	if res := b.submit("/users", "/users/root", url.Values{"change": {"roles"}, "role": {"officer"}}); res.Code != http.StatusBadRequest || !strings.Contains(res.Body.String(), "last administrator") {
+		t.Errorf("the last administrator: answer %d", res.Code)
+	}
+	if res := b.submit("/users", "/users/eli", url.Values{"change": {"roles"}}); res.Code != http.StatusBadRequest {
+		t.Errorf("no role: answer %d", res.Code)
+	}
+	if acts := s.acts(); !slices.Contains(acts, "root user.roles") {
+		t.Errorf("the trail: %q", acts)
+	}
+}

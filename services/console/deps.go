@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -25,10 +26,21 @@ type Deps struct {
 	Sources   Sources
 	Reports   Reports
 	Controls  *control.Set
+	Names     Names                       // nil: keys stand for themselves
 	Docs      fs.FS                       // Markdown, served at /docs
 	Metrics   http.Handler                // answers /metrics
 	Ready     func(context.Context) error // nil: ready as soon as it serves
 	Now       func() time.Time            // nil: time.Now
+}
+
+// ErrBadSchedule is what Reports returns for a schedule with a wrong cron
+// expression, zone or span.
+var ErrBadSchedule = errors.New("the schedule is not valid")
+
+// Names gives keys of the data map their names, or the keys themselves.
+type Names interface {
+	System(key string) string
+	Organisation(key string) string
 }
 
 // Store reads the record.
@@ -46,6 +58,7 @@ type Registers interface {
 	Trail
 	Approvals
 	Suppressions
+	Alerts
 }
 
 // Accounts keeps the users.
@@ -53,6 +66,7 @@ type Accounts interface {
 	AddUser(ctx context.Context, name, password string, roles ...registers.Role) error
 	ResetPassword(ctx context.Context, name, password string) error
 	SetDisabled(ctx context.Context, name string, disabled bool) error
+	SetRoles(ctx context.Context, name string, roles ...registers.Role) error
 	Users(ctx context.Context) ([]registers.User, error)
 }
 
@@ -85,6 +99,13 @@ type Suppressions interface {
 	EndSuppression(ctx context.Context, id int64, by string) error
 }
 
+// Alerts are what people were told of, and how the notices got there.
+type Alerts interface {
+	AlertGroups(ctx context.Context, limit int) ([]*registers.AlertGroup, error)
+	Deliveries(ctx context.Context, limit int) ([]registers.OutboxMessage, error)
+	DisabledReceivers(ctx context.Context) (map[string]time.Time, error)
+}
+
 // LedgerState says how far the record is committed to.
 type LedgerState struct {
 	Leaves    uint64    // leaves in the log
@@ -110,7 +131,7 @@ type SourceState struct {
 	Behind   time.Duration `json:"behind"`    // from the newest line's own time to its receipt
 }
 
-// SourceHour is what arrived of one source in one hour of receipt.
+// SourceHour is what arrived of one source for one hour of its log.
 type SourceHour struct {
 	Source   string    `json:"source"`
 	Hour     time.Time `json:"hour"`
@@ -153,7 +174,8 @@ type ReportRun struct {
 	Until    time.Time      `json:"until"`
 	At       time.Time      `json:"at"`
 	By       string         `json:"by"`
-	State    string         `json:"state"` // waiting, running, done or failed
+	State    string         `json:"state"`             // waiting, running, done or failed
+	Problem  string         `json:"problem,omitempty"` // of a failed run
 	Formats  []string       `json:"formats"`
 	Digest   string         `json:"digest"` // SHA-256 of the JSON form
 	Numbers  []ReportNumber `json:"numbers,omitempty"`
@@ -172,10 +194,14 @@ type ReportNumber struct {
 type ReportSchedule struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"kind"`
+	Title    string    `json:"title"`
 	Language string    `json:"language"`
 	Cron     string    `json:"cron"`
-	Next     time.Time `json:"next"`
+	Zone     string    `json:"zone"`
+	Span     string    `json:"span"` // day, week, month, quarter or year before the run
+	Next     time.Time `json:"next"` // zero: never
 	By       string    `json:"by"`
+	Fixed    bool      `json:"fixed"` // of the configuration: it cannot be removed here
 }
 
 // ReportFile is one rendered file. The console closes Body.
@@ -194,7 +220,7 @@ type Reports interface {
 // ReportRuns renders and keeps runs.
 type ReportRuns interface {
 	Kinds(lang string) []ReportKind
-	// Order makes a report, which may take seconds, and returns the run's id.
+	// Order begins a report and returns the run's id; the report is made beside.
 	Order(ctx context.Context, o ReportOrder) (string, error)
 	Runs(ctx context.Context, limit int) ([]ReportRun, error)
 	// Run returns one run with its numbers, or registers.ErrNotFound.
@@ -207,6 +233,8 @@ type ReportRuns interface {
 // ReportSchedules keeps the schedules.
 type ReportSchedules interface {
 	Schedules(ctx context.Context) ([]ReportSchedule, error)
+	// CheckSchedule returns an ErrBadSchedule if AddSchedule would.
+	CheckSchedule(s ReportSchedule) error
 	AddSchedule(ctx context.Context, s ReportSchedule) error
 	RemoveSchedule(ctx context.Context, id string) error
 }
@@ -218,7 +246,16 @@ func (d *Deps) fill() {
 	if d.Docs == nil {
 		d.Docs = emptyFS{}
 	}
+	if d.Names == nil {
+		d.Names = keyNames{}
+	}
 	if d.Ready == nil {
 		d.Ready = func(context.Context) error { return nil }
 	}
 }
+
+// keyNames lets keys stand for themselves.
+type keyNames struct{}
+
+func (keyNames) System(key string) string       { return key }
+func (keyNames) Organisation(key string) string { return key }

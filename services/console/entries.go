@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -183,6 +184,15 @@ func (s *Console) entry(r *request, id string) (record, error) {
 
 const leafQuery = `SELECT leaf FROM leaves WHERE chunk = {chunk:String} AND version = {version:UInt16} LIMIT 1`
 
+// leaf is the number of a chunk's leaf in the ledger; ok is false without one.
+func (s *Console) leaf(ctx context.Context, chunk string, version uint64) (leaf uint64, ok bool, err error) {
+	rows, err := s.query(ctx, leafQuery, store.Named("chunk", chunk), store.Named("version", int64(version)))
+	if err != nil || len(rows) != 1 {
+		return 0, false, err
+	}
+	return rows[0].Uint("leaf"), true, nil
+}
+
 type entryView struct {
 	Row    record
 	Fields []field
@@ -207,12 +217,8 @@ func (s *Console) entryPage(r *request) error {
 	if v.Ledger, err = s.ledgerState(r.Request.Context()); err != nil {
 		return err
 	}
-	leaves, err := s.query(r.Request.Context(), leafQuery, store.Named("chunk", row.Str("chunk")), store.Named("version", int64(row.Uint("version"))))
-	if err != nil {
+	if v.Leaf, v.Committed, err = s.leaf(r.Request.Context(), row.Str("chunk"), row.Uint("version")); err != nil {
 		return err
-	}
-	if len(leaves) == 1 {
-		v.Leaf, v.Committed = leaves[0].Uint("leaf"), true
 	}
 	r.render(http.StatusOK, "entry", "console.title.entry", v)
 	return nil

@@ -19,14 +19,18 @@ type findingFilter struct {
 	Kind      string
 	System    string
 	Principal string
+	Label     string
 }
 
-// group is findings of one control, principal and system.
+// group is findings of one control, severity, system and principal, or of all
+// principals that the data map gives one label.
 type group struct {
 	Kind, Control, Name, Severity, System, Source string
 	Principal, Label, Who                         string
+	Sentence                                      string // what happened, or "" for a control without texts
+	Do                                            string // what the control says to do
 	Resources                                     []string
-	Findings, Entries, People                     uint64
+	Findings, Entries, People, Principals         uint64
 	First, Last, Detected                         time.Time
 	One                                           string // id of one finding
 	Suppressed                                    bool
@@ -48,9 +52,11 @@ type findingsView struct {
 	Empty    bool // nothing was ever recorded
 }
 
-const groupsQuery = `SELECT kind, control, severity, system, principal, any(principal_label) AS label, any(principal_kind) AS who, any(source) AS any_source,
- groupUniqArray(50)(resource) AS resources, count() AS n, sum(count) AS entries, uniqArray(subjects) AS people,
- min(time) AS first_time, max(until) AS last_time, max(detected) AS last_detected, any(id) AS one FROM findings`
+var groupsQuery = `SELECT kind, control, severity, system, principal_label AS label, if(principal_label = '', principal, '') AS unlabelled,
+ any(principal) AS any_principal, any(principal_kind) AS who, any(source) AS any_source, uniqExact(principal) AS principals,
+ groupUniqArray(50)(resource) AS resources, groupUniqArray(200)(concat(principal, '\n', resource)) AS targets, groupUniqArrayArray(20)(categories) AS all_categories,
+ count() AS n, sum(count) AS entries, uniqExactArray(subjects) AS people,
+ min(time) AS first_time, max(until) AS last_time, max(detected) AS last_detected, argMax(id, time) AS one` + groupedFacts() + ` FROM findings`
 
 const findingColumns = `SELECT id, kind, control, control_version, severity, time, until, detected, source, system, principal, principal_kind, principal_label,
  resource, purpose, categories, subjects, entry_id, count, facts, chunk FROM findings`
@@ -65,6 +71,7 @@ func (f findingFilter) conditions() conditions {
 	c.add("kind = {kind:String}", "kind", f.Kind)
 	c.add("system = {system:String}", "system", f.System)
 	c.add("principal = {principal:String}", "principal", f.Principal)
+	c.add("principal_label = {label:String}", "label", f.Label)
 	return c
 }
 
@@ -76,7 +83,7 @@ func (s *Console) findingFilter(r *request) (findingFilter, error) {
 	if p, err = s.newestPeriod(r, p); err != nil {
 		return findingFilter{}, err
 	}
-	f := findingFilter{Period: p, Control: r.Query("control"), Severity: r.Query("severity"), Kind: r.Query("kind"), System: r.Query("system")}
+	f := findingFilter{Period: p, Control: r.Query("control"), Severity: r.Query("severity"), Kind: r.Query("kind"), System: r.Query("system"), Label: r.Query("label")}
 	f.Principal, err = r.pseudonym("principal")
 	return f, err
 }
@@ -90,7 +97,7 @@ func rank(severity string) int { return slices.Index(severityNames, severity) }
 // newest first.
 func (s *Console) groups(r *request, f findingFilter) ([]group, error) {
 	c := f.conditions()
-	rows, err := s.query(r.Request.Context(), groupsQuery+c.where()+" GROUP BY kind, control, severity, system, principal ORDER BY last_detected DESC LIMIT 1000", c.args...)
+	rows, err := s.query(r.Request.Context(), groupsQuery+c.where()+" GROUP BY kind, control, severity, system, label, unlabelled ORDER BY last_time DESC LIMIT 1000", c.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -102,19 +109,22 @@ func (s *Console) groups(r *request, f findingFilter) ([]group, error) {
 	for _, row := range rows {
 		g := group{
 			Kind: row.Str("kind"), Control: row.Str("control"), Severity: row.Str("severity"), System: row.Str("system"), Source: row.Str("any_source"),
-			Principal: row.Str("principal"), Label: row.Str("label"), Who: row.Str("who"), Resources: row.Strs("resources"),
+			Label: row.Str("label"), Who: row.Str("who"), Resources: row.Strs("resources"), Principals: row.Uint("principals"),
 			Findings: row.Uint("n"), Entries: row.Uint("entries"), People: row.Uint("people"),
 			First: row.Time("first_time"), Last: row.Time("last_time"), Detected: row.Time("last_detected"), One: row.Str("one"),
 		}
-		g.Name = s.explain(g.Control, r.p).Name
-		g.Suppressed = !slices.ContainsFunc(g.Resources, func(resource string) bool {
-			return !suppressed(muted, g.Control, g.System, g.Principal, resource)
-		})
+		if g.Principals == 1 {
+			g.Principal = row.Str("any_principal")
+		}
+		control := s.explain(g.Control, r.p)
+		g.Name, g.Do = control.Name, control.Do
+		g.Sentence = s.sentence(g.alertGroup(row), r.p)
+		g.Suppressed = allSuppressed(muted, &g, row)
 		page := "/findings"
 		if g.Kind == string(audit.Gap) {
 			page = "/gaps"
 		}
-		g.Link = page + query("rows", "each", "control", g.Control, "system", g.System, "principal", g.Principal, "severity", g.Severity,
+		g.Link = page + query("rows", "each", "control", g.Control, "system", g.System, "principal", row.Str("unlabelled"), "label", g.Label, "severity", g.Severity,
 			"from", f.Period.FromDay(), "to", f.Period.UntilDay())
 		out = append(out, g)
 	}
@@ -129,6 +139,18 @@ func (s *Console) activeSuppressions(r *request) ([]registers.Suppression, error
 	}
 	now := r.now()
 	return slices.DeleteFunc(all, func(x registers.Suppression) bool { return !x.Active(now) }), nil
+}
+
+// allSuppressed reports whether every principal and resource of a group is
+// suppressed.
+func allSuppressed(active []registers.Suppression, g *group, row record) bool {
+	if len(active) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(row.Strs("targets"), func(t string) bool {
+		principal, resource, _ := strings.Cut(t, "\n")
+		return !suppressed(active, g.Control, g.System, principal, resource)
+	})
 }
 
 func suppressed(active []registers.Suppression, control, system, principal, resource string) bool {
@@ -148,7 +170,7 @@ func (s *Console) listFindings(r *request, kind audit.FindingKind) error {
 		return err
 	}
 	f.Kind = string(kind)
-	v := findingsView{Gaps: kind == audit.Gap, Filter: f, Each: r.Query("rows") == "each", Back: r.with("rows", "", "cursor", "", "principal", "")}
+	v := findingsView{Gaps: kind == audit.Gap, Filter: f, Each: r.Query("rows") == "each", Back: r.with("rows", "", "cursor", "", "principal", "", "label", "")}
 	if v.Groups, err = s.groups(r, f); err != nil {
 		return err
 	}
@@ -212,8 +234,14 @@ func (s *Console) distinct(r *request, q string) ([]string, error) {
 
 type findingView struct {
 	Row        record
-	Summary    string
+	Sentence   string
 	Control    explained
+	Coverage   *sourceShare // of the finding's source around its time; nil: not known
+	Ledger     *LedgerState // nil: no ledger runs here
+	Leaf       uint64       // of the finding's chunk
+	Committed  bool         // Leaf is under a signed checkpoint
+	Windowed   bool         // the finding comes from many entries and no chunk
+	Steady     bool         // its principal keeps one pseudonym for a year
 	Entries    []record
 	Suppressed *registers.Suppression
 	Latest     string // last day that a suppression may reach
@@ -226,8 +254,15 @@ func (s *Console) findingPage(r *request) error {
 	if err != nil {
 		return err
 	}
-	v := findingView{Row: row, Summary: s.summary(row, r.p), Control: s.explain(row.Str("control"), r.p),
+	v := findingView{Row: row, Sentence: s.sentence(alertGroup(row), r.p), Control: s.explain(row.Str("control"), r.p),
 		Soon: r.now().AddDate(0, 1, 0).Format(time.DateOnly), Latest: r.now().AddDate(1, 0, 0).Format(time.DateOnly)}
+	v.Steady = row.Str("principal_kind") == string(audit.KindStaff) || row.Str("principal_kind") == string(audit.KindService)
+	if row.Str("kind") == string(audit.Gap) {
+		r.within = "/gaps"
+	}
+	if err := s.proof(r, row, &v); err != nil {
+		return err
+	}
 	active, err := s.activeSuppressions(r)
 	if err != nil {
 		return err
@@ -246,6 +281,34 @@ func (s *Console) findingPage(r *request) error {
 			"from", row.Time("time").Format(time.DateOnly), "to", row.Time("until").Format(time.DateOnly))
 	}
 	r.render(http.StatusOK, "finding", "console.title.finding", v)
+	return nil
+}
+
+// proof fills in whether the finding is under a checkpoint, and how complete its
+// source is around its time.
+func (s *Console) proof(r *request, f record, v *findingView) (err error) {
+	ctx := r.Request.Context()
+	if v.Ledger, err = s.ledgerState(ctx); err != nil {
+		return err
+	}
+	if v.Windowed = f.Str("chunk") == ""; !v.Windowed {
+		if v.Leaf, v.Committed, err = s.leaf(ctx, f.Str("chunk"), 1); err != nil {
+			return err
+		}
+	}
+	hours, err := s.hours(ctx, period{From: f.Time("time"), Until: f.Time("until").Add(time.Nanosecond)})
+	if err != nil {
+		return err
+	}
+	share := sourceShare{SourceState: SourceState{Name: f.Str("source")}}
+	for _, h := range hours {
+		if h.Source == share.Name {
+			share.add(h)
+		}
+	}
+	if share.Received+share.Missing > 0 {
+		v.Coverage = &share
+	}
 	return nil
 }
 

@@ -32,6 +32,9 @@ type request struct {
 	token string
 	// seen is the pulse that the page's handler read before its data.
 	seen *pulseState
+	// within is the page of the navigation that this one belongs to, where its
+	// path does not say so.
+	within string
 }
 
 const (

@@ -94,6 +94,13 @@ func (r *oneReport) Schedules(context.Context) ([]console.ReportSchedule, error)
 	return r.schedules, nil
 }
 
+func (*oneReport) CheckSchedule(s console.ReportSchedule) error {
+	if len(strings.Fields(s.Cron)) != 5 {
+		return console.ErrBadSchedule
+	}
+	return nil
+}
+
 func (r *oneReport) AddSchedule(_ context.Context, s console.ReportSchedule) error {
 	s.ID, s.Next = "1", time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)
 	r.schedules = append(r.schedules, s)

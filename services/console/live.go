@@ -10,6 +10,7 @@ import (
 type pulseState struct {
 	Entries  uint64    `json:"entries"`
 	Findings uint64    `json:"findings"`
+	Oldest   time.Time `json:"oldest"` // hour of the oldest entry
 	Newest   time.Time `json:"newest"` // hour of the newest entry
 }
 
@@ -25,7 +26,7 @@ const pulseLife = 300 * time.Millisecond
 // findings_all may hold a finding twice; for telling that one is new it is
 // enough and cheap.
 const pulseQuery = `SELECT (SELECT sum(entries) FROM entries_hourly) AS entries, (SELECT count() FROM findings_all) AS findings,
- (SELECT max(hour) FROM entries_hourly) AS newest`
+ (SELECT min(hour) FROM entries_hourly) AS oldest, (SELECT max(hour) FROM entries_hourly) AS newest`
 
 // pulseBefore is the pulse of a page. Its handler asks for it before it reads
 // its data: what comes between the two then shows as new to the page.
@@ -52,7 +53,7 @@ func (s *Console) pulseNow(ctx context.Context) (pulseState, error) {
 		return pulseState{}, err
 	}
 	if len(rows) == 1 {
-		s.pulse.state = pulseState{Entries: rows[0].Uint("entries"), Findings: rows[0].Uint("findings"), Newest: rows[0].Time("newest")}
+		s.pulse.state = pulseState{Entries: rows[0].Uint("entries"), Findings: rows[0].Uint("findings"), Oldest: rows[0].Time("oldest"), Newest: rows[0].Time("newest")}
 	}
 	s.pulse.at = now
 	return s.pulse.state, nil

@@ -3,27 +3,35 @@ package console
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/tallystick/tallystick/audit"
-	"github.com/tallystick/tallystick/internal/store"
 )
 
 type overviewView struct {
-	Period   period
-	Chart    chart
-	Entries  uint64
-	People   uint64 // distinct subjects
-	Personal uint64 // entries whose resource holds personal data
-	Denied   uint64
-	Open     uint64 // violations that are not suppressed
-	Gaps     uint64
-	Muted    uint64 // suppressed findings
-	Controls []controlCount
-	Newest   []group
-	Sources  []sourceShare
-	Ledger   *LedgerState // nil: not running here
-	Empty    bool
+	Period     period
+	Accesses   chart // entries by outcome
+	Violations chart // by severity
+	Entries    uint64
+	Personal   uint64 // entries whose resource holds personal data
+	Denied     uint64
+	Open       uint64            // violations that are not suppressed
+	Severities map[string]uint64 // of the open ones
+	People     uint64            // distinct subjects of violations
+	Gaps       uint64
+	Muted      uint64 // suppressed findings
+	Controls   []controlCount
+	Worst      []group
+	Sources    []sourceShare
+	Complete   completeness
+	Ledger     *LedgerState // nil: not running here
+	Empty      bool
+}
+
+// completeness is what is known of all sources together.
+type completeness struct {
+	Share                     float64
+	Known                     bool // any line is known
+	Silent, Rejected, Missing uint64
 }
 
 // controlCount is one bar of findings by control.
@@ -33,14 +41,9 @@ type controlCount struct {
 	Share                   float64 // of the open findings of the control with most
 }
 
-const outcomesQuery = `SELECT intDiv(toInt64(toUnixTimestamp(hour)), {step:Int64}) * {step:Int64} AS bucket, outcome, sum(entries) AS n FROM entries_hourly
- WHERE hour >= toStartOfHour(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND hour < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
- GROUP BY bucket, outcome ORDER BY bucket`
+const totalsQuery = `SELECT count() AS entries, countIf(notEmpty(categories)) AS personal, countIf(outcome = 'denied') AS denied FROM entries`
 
-const totalsQuery = `SELECT count() AS entries, countIf(notEmpty(categories)) AS personal, countIf(outcome = 'denied') AS denied, uniqArray(subjects) AS people FROM entries`
-
-// outcomes are the values of outcome from the bottom of a bar upwards.
-var outcomes = []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeAborted, audit.OutcomeUnknown}
+const concernedQuery = `SELECT uniqExactArray(subjects) AS people FROM findings`
 
 func (s *Console) overviewPage(r *request) error {
 	p, err := r.ofPeriod("30d")
@@ -57,18 +60,18 @@ func (s *Console) overviewPage(r *request) error {
 		return err
 	}
 	v.Empty = state.Entries == 0
-	if v.Chart, err = s.outcomeChart(r, p); err != nil {
+	shown := p
+	if state.Oldest.After(shown.From) && state.Oldest.Before(shown.Until) {
+		shown.From = state.Oldest
+	}
+	if v.Accesses, err = s.outcomeChart(r, shown); err != nil {
 		return err
 	}
-	var c conditions
-	c.between("event_time", p)
-	totals, err := s.query(ctx, totalsQuery+c.where(), c.args...)
-	if err != nil {
+	if v.Violations, err = s.violationChart(r, shown); err != nil {
 		return err
 	}
-	if len(totals) == 1 {
-		t := totals[0]
-		v.Entries, v.Personal, v.Denied, v.People = t.Uint("entries"), t.Uint("personal"), t.Uint("denied"), t.Uint("people")
+	if err := s.totals(ctx, p, &v); err != nil {
+		return err
 	}
 	groups, err := s.groups(r, findingFilter{Period: p})
 	if err != nil {
@@ -78,6 +81,7 @@ func (s *Console) overviewPage(r *request) error {
 	if v.Sources, err = s.sourceShares(ctx, p); err != nil {
 		return err
 	}
+	v.Complete = together(v.Sources)
 	if v.Ledger, err = s.ledgerState(ctx); err != nil {
 		return err
 	}
@@ -85,7 +89,43 @@ func (s *Console) overviewPage(r *request) error {
 	return nil
 }
 
+func (s *Console) totals(ctx context.Context, p period, v *overviewView) error {
+	var c, f conditions
+	c.between("event_time", p)
+	totals, err := s.query(ctx, totalsQuery+c.where(), c.args...)
+	if err != nil {
+		return err
+	}
+	for _, t := range totals {
+		v.Entries, v.Personal, v.Denied = t.Uint("entries"), t.Uint("personal"), t.Uint("denied")
+	}
+	f.between("time", p)
+	f.add("kind = {kind:String}", "kind", string(audit.Violation))
+	concerned, err := s.query(ctx, concernedQuery+f.where(), f.args...)
+	for _, t := range concerned {
+		v.People = t.Uint("people")
+	}
+	return err
+}
+
+func together(sources []sourceShare) completeness {
+	var out completeness
+	var entries, known uint64
+	for _, x := range sources {
+		entries, known = entries+x.Entries, known+x.Received+x.Missing
+		out.Rejected, out.Missing = out.Rejected+x.Rejected, out.Missing+x.Missing
+		if x.Silent {
+			out.Silent++
+		}
+	}
+	if known > 0 {
+		out.Known, out.Share = true, float64(min(entries+out.Rejected, known))/float64(known)
+	}
+	return out
+}
+
 func (v *overviewView) countFindings(groups []group) {
+	v.Severities = map[string]uint64{}
 	index := map[string]int{}
 	for _, g := range groups {
 		if g.Kind == string(audit.Gap) {
@@ -103,9 +143,10 @@ func (v *overviewView) countFindings(groups []group) {
 			v.Controls[i].Muted += g.Findings
 		} else {
 			v.Open += g.Findings
+			v.Severities[g.Severity] += g.Findings
 			v.Controls[i].Open += g.Findings
-			if len(v.Newest) < 5 {
-				v.Newest = append(v.Newest, g)
+			if len(v.Worst) < 5 {
+				v.Worst = append(v.Worst, g)
 			}
 		}
 	}
@@ -116,47 +157,6 @@ func (v *overviewView) countFindings(groups []group) {
 	for i := range v.Controls {
 		v.Controls[i].Share = float64(v.Controls[i].Open) / float64(most)
 	}
-}
-
-// outcomeChart counts entries per hour, or per day where the period is longer
-// than three days.
-func (s *Console) outcomeChart(r *request, p period) (chart, error) {
-	step, layout := int64(86400), "2006-01-02"
-	if p.Until.Sub(p.From) <= 72*time.Hour {
-		step, layout = 3600, "15:04"
-	}
-	c := chart{Title: r.p.T("console.overview.chart", nil), format: r.p.Int}
-	first := p.From.Unix() / step * step
-	bars := int((p.Until.Unix()-1)/step*step-first)/int(step) + 1
-	for i := range bars {
-		t := time.Unix(first+int64(i)*step, 0).UTC()
-		label := t.Format(layout)
-		if layout == time.DateOnly {
-			label = r.p.Date(t)
-		}
-		c.Labels = append(c.Labels, label)
-	}
-	at := map[string]int{}
-	for i, o := range outcomes {
-		at[string(o)] = i
-		c.Series = append(c.Series, series{Key: string(o), Name: r.p.T("console.outcome."+string(o), nil), Values: make([]uint64, bars)})
-	}
-	rows, err := s.query(r.Request.Context(), outcomesQuery,
-		store.Named("step", step), store.Named("from", p.From.UnixNano()), store.Named("until", p.Until.UnixNano()))
-	if err != nil {
-		return c, err
-	}
-	for _, row := range rows {
-		i := int(int64(row.Uint("bucket"))-first) / int(step)
-		o, ok := at[row.Str("outcome")]
-		if !ok {
-			o = at[string(audit.OutcomeUnknown)]
-		}
-		if i >= 0 && i < bars {
-			c.Series[o].Values[i] += row.Uint("n")
-		}
-	}
-	return c, nil
 }
 
 // ledgerState is nil when no ledger runs here.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -20,19 +18,64 @@ type reportsView struct {
 	Runs      []ReportRun
 	Schedules []ReportSchedule
 	From, To  string
+	Spans     []reportSpan
 	Chosen    string
 	Here      bool
 	Languages []string
 	Problem   string
 }
 
+// reportSpan is a period to choose with one click.
+type reportSpan struct {
+	Name, From, To string // days, both included
+	Current        bool
+}
+
+// spans are the periods that reports are usually asked for.
+func (r *request) spans() []reportSpan {
+	now := r.now()
+	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+	y, m, d := now.Date()
+	quarter := (m-1)/3*3 + 1
+	month := func(t time.Time) map[string]any {
+		return map[string]any{"Month": r.p.T("console.month."+t.Format("01"), nil), "Year": t.Format("2006")}
+	}
+	last := day(y, m-1, 1)
+	at := func(name string, from, to time.Time) reportSpan {
+		return reportSpan{Name: name, From: from.Format(time.DateOnly), To: to.Format(time.DateOnly)}
+	}
+	return []reportSpan{
+		at(r.p.T("console.span.month", month(last)), last, day(y, m, 0)),
+		at(r.p.T("console.span.sofar", month(now)), day(y, m, 1), day(y, m, d)),
+		at(r.p.T("console.span.days", nil), day(y, m, d-29), day(y, m, d)),
+		at(r.p.T("console.span.quarter", nil), day(y, quarter-3, 1), day(y, quarter, 0)),
+		at(r.p.T("console.span.year", map[string]any{"Year": now.Format("2006")}), day(y, 1, 1), day(y, m, d)),
+	}
+}
+
+// scheduleSpans are what schedules cover, with the times that they usually run.
+var scheduleSpans = []struct{ Span, Cron string }{
+	{"month", "0 6 1 * *"}, {"week", "0 6 * * 1"}, {"quarter", "0 6 1 1,4,7,10 *"}, {"year", "0 6 2 1 *"}, {"day", "0 6 * * *"},
+}
+
 func (s *Console) reportsPage(r *request) error { return s.showReports(r, http.StatusOK, "") }
 
 func (s *Console) showReports(r *request, status int, problemText string) error {
-	now := r.now()
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	v := reportsView{From: month.AddDate(0, -1, 0).Format(time.DateOnly), To: now.Format(time.DateOnly), Chosen: r.Query("kind"),
+	v := reportsView{Spans: r.spans(), From: r.Query("from"), To: r.Query("to"), Chosen: r.Query("kind"),
 		Here: s.deps.Reports != nil, Languages: text.Languages, Problem: problemText}
+	if !validDay(v.From) || !validDay(v.To) {
+		v.From, v.To = v.Spans[0].From, v.Spans[0].To
+		state, err := s.pulseNow(r.Request.Context())
+		if err != nil {
+			return err
+		}
+		if state.Oldest.Format(time.DateOnly) > v.To { // nothing was recorded in the last month
+			v.From, v.To = v.Spans[1].From, v.Spans[1].To
+		}
+	}
+	for i, x := range v.Spans {
+		v.Spans[i].Current = x.From == v.From && x.To == v.To
+	}
 	if v.Here {
 		var err error
 		v.Kinds = s.deps.Reports.Kinds(r.p.Lang)
@@ -43,8 +86,13 @@ func (s *Console) showReports(r *request, status int, problemText string) error 
 			return err
 		}
 	}
-	r.renderLive(status, "reports", "console.nav.reports", v, r.Request.Method == http.MethodGet)
+	r.renderLive(status, "reports", "console.nav.reports", v, slices.ContainsFunc(v.Runs, func(x ReportRun) bool { return x.State == "running" }))
 	return nil
+}
+
+func validDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
 }
 
 func (s *Console) orderReport(r *request) error {
@@ -158,12 +206,19 @@ func (s *Console) addSchedule(r *request) error {
 	if s.deps.Reports == nil {
 		return errNotHere
 	}
-	x := ReportSchedule{Kind: r.PostForm("kind"), Language: r.PostForm("language"), Cron: strings.TrimSpace(r.PostForm("cron")), By: r.user.Name}
+	x := ReportSchedule{Kind: r.PostForm("kind"), Language: r.PostForm("language"), Cron: strings.TrimSpace(r.PostForm("cron")), Span: r.PostForm("span"), By: r.user.Name}
+	for _, usual := range scheduleSpans {
+		if x.Cron == "" && usual.Span == x.Span {
+			x.Cron = usual.Cron
+		}
+	}
 	if !s.knownReport(r, x.Kind, x.Language) {
 		return errBadInput
 	}
-	if _, err := cron.ParseStandard(x.Cron); err != nil {
+	if err := s.deps.Reports.CheckSchedule(x); errors.Is(err, ErrBadSchedule) {
 		return s.showReports(r, http.StatusBadRequest, r.p.T("console.error.cron", nil))
+	} else if err != nil {
+		return err
 	}
 	if err := r.act("report.schedule", x.Kind+" "+x.Cron, ""); err != nil {
 		return err

@@ -47,13 +47,14 @@ var (
 func (s *Console) table() []route {
 	get, post := http.MethodGet, http.MethodPost
 	period := []string{"period", "from", "to"}
-	findings := append([]string{"control", "severity", "kind", "system", "principal", "cursor", "limit"}, period...)
+	findings := append([]string{"control", "severity", "kind", "system", "principal", "label", "cursor", "limit"}, period...)
 	entries := append([]string{"source", "system", "principal", "subject", "outcome", "purpose", "country", "category", "cursor", "limit"}, period...)
 	return []route{
 		{Method: get, Path: "/", Roles: everybody, Summary: "console.nav.overview", Nav: true, Handler: s.overviewPage},
 		{Method: get, Path: "/findings", Roles: findingsRoles, Summary: "console.nav.findings", Nav: true, Handler: s.findingsPage},
 		{Method: get, Path: "/gaps", Roles: findingsRoles, Summary: "console.nav.gaps", Nav: true, Handler: s.gapsPage},
 		{Method: get, Path: "/findings/:id", Roles: findingsRoles, Summary: "console.route.finding", Handler: s.findingPage},
+		{Method: get, Path: "/alerts", Roles: findingsRoles, Summary: "console.nav.alerts", Nav: true, Handler: s.alertsPage},
 		{Method: get, Path: "/entries", Roles: entriesRoles, Summary: "console.nav.entries", Nav: true, Handler: s.entriesPage},
 		{Method: get, Path: "/entries.csv", Roles: entriesRoles, Summary: "console.route.export", Handler: s.entriesCSV},
 		{Method: get, Path: "/entries/:id", Roles: entriesRoles, Summary: "console.route.entry", Handler: s.entryPage},

@@ -14,10 +14,9 @@ import (
 type sourceShare struct {
 	SourceState
 	Received, Entries, Rejected, Missing uint64
-	// Share of the known lines that became entries or rejections; 1 when no
-	// line is known.
-	Share float64
-	Hours []SourceHour // newest first
+	Share                                float64      // of the known lines, those that became entries or rejections
+	Known                                bool         // any line is known, so that there is a share
+	Hours                                []SourceHour // newest first
 }
 
 type sourcesView struct {
@@ -37,7 +36,7 @@ const hoursQuery = `SELECT source, hour, sum(received) AS lines, sum(rejected) A
 const lastLinesQuery = `SELECT source, max(ingest_time) AS last_line,
  dateDiff('millisecond', argMax(event_time, ingest_time), max(ingest_time)) AS behind FROM entries GROUP BY source`
 
-// hours reads the hours of receipt in p that have lines, newest first.
+// hours reads the hours of the logs in p that have lines, newest first.
 func (s *Console) hours(ctx context.Context, p period) ([]SourceHour, error) {
 	rows, err := s.query(ctx, hoursQuery, store.Named("from", p.From.UnixNano()), store.Named("until", p.Until.UnixNano()))
 	if err != nil {
@@ -102,18 +101,18 @@ func (s *Console) sourceShares(ctx context.Context, p period) ([]sourceShare, er
 			index[h.Source] = i
 			out = append(out, sourceShare{SourceState: SourceState{Name: h.Source}})
 		}
-		x := &out[i]
-		x.Received, x.Entries, x.Rejected, x.Missing = x.Received+h.Received, x.Entries+h.Entries, x.Rejected+h.Rejected, x.Missing+h.Missing
-		x.Hours = append(x.Hours, h)
-	}
-	for i := range out {
-		x := &out[i]
-		x.Share = 1
-		if known := x.Received + x.Missing; known > 0 {
-			x.Share = float64(min(x.Entries+x.Rejected, known)) / float64(known)
-		}
+		out[i].add(h)
 	}
 	return out, nil
+}
+
+// add counts an hour in.
+func (x *sourceShare) add(h SourceHour) {
+	x.Received, x.Entries, x.Rejected, x.Missing = x.Received+h.Received, x.Entries+h.Entries, x.Rejected+h.Rejected, x.Missing+h.Missing
+	x.Hours = append(x.Hours, h)
+	if known := x.Received + x.Missing; known > 0 {
+		x.Known, x.Share = true, float64(min(x.Entries+x.Rejected, known))/float64(known)
+	}
 }
 
 func (s *Console) sourcesPage(r *request) error {
@@ -162,7 +161,12 @@ func (h SourceHour) Bar() any {
 }
 
 // Bar draws the source's share.
-func (x sourceShare) Bar() any { return bar(x.Share) }
+func (x sourceShare) Bar() any {
+	if !x.Known {
+		return ""
+	}
+	return bar(x.Share)
+}
 
 func bar(v float64) any {
 	class := "good"

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,12 +32,19 @@ type view struct {
 	Pulse *pulseState // what the page shows of, if it is live and knows
 	Data  any
 	now   time.Time
+	names Names
 }
 
 // rowView is a row of a shared table with the page that it stands on.
 type rowView struct {
 	View view
 	Row  record
+}
+
+// graph is a chart with the page that it stands on.
+type graph struct {
+	View  view
+	Chart chart
 }
 
 type navItem struct {
@@ -82,6 +90,18 @@ func (v view) When(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime=%q>%s</time>`, t.UTC().Format(time.RFC3339), template.HTMLEscapeString(v.Date(t)+t.UTC().Format(" 15:04:05"))))
 }
 
+// Days are the days of a period whose end is not in it.
+func (v view) Days(from, until time.Time) template.HTML {
+	day := func(t time.Time) string {
+		return fmt.Sprintf(`<time datetime=%q>%s</time>`, t.UTC().Format(time.DateOnly), template.HTMLEscapeString(v.Date(t)))
+	}
+	last := until.Add(-time.Nanosecond)
+	if from.Format(time.DateOnly) == last.Format(time.DateOnly) {
+		return template.HTML(day(from))
+	}
+	return template.HTML(day(from) + " – " + day(last))
+}
+
 // Ago says how long before now t was.
 func (v view) Ago(t time.Time) string {
 	if t.IsZero() {
@@ -112,10 +132,24 @@ func (v view) Has(roles ...string) bool {
 // loadPages parses layout and partials with each page, and reads the assets.
 func loadPages(files fs.FS) (map[string]*template.Template, map[string]asset, error) {
 	base, err := template.New("layout").Funcs(template.FuncMap{
-		"pair":       func(v view, row record) rowView { return rowView{v, row} },
-		"severities": func() []string { return severityNames },
-		"count":      func(list []string) uint64 { return uint64(len(list)) },
-		"cell":       func(v any) string { return record{"": v}.Str("") },
+		"pair":           func(v view, row record) rowView { return rowView{v, row} },
+		"severities":     func() []string { return severityNames },
+		"count":          func(list []string) uint64 { return uint64(len(list)) },
+		"deliveryStates": func() []string { return []string{"delivered", "waiting", "retrying", "failed", "disabled"} },
+		"notices":        func(v view, a alertView) map[string]any { return map[string]any{"View": v, "Alert": a} },
+		"notice":         func(v view, d delivery) map[string]any { return map[string]any{"View": v, "Delivery": d} },
+		"tries":          func(n int) uint64 { return uint64(max(n, 0)) },
+		"has":            func(roles []registers.Role, r registers.Role) bool { return slices.Contains(roles, r) },
+		"spans": func() []string {
+			out := make([]string, len(scheduleSpans))
+			for i, x := range scheduleSpans {
+				out[i] = x.Span
+			}
+			return out
+		},
+		"graph": func(v view, c chart) graph { return graph{v, c} },
+		"path":  pathText,
+		"cell":  func(v any) string { return record{"": v}.Str("") },
 	}).ParseFS(files, "console/layout.html", "console/partials.html")
 	if err != nil {
 		return nil, nil, fmt.Errorf("failed to read the console's layout: %w", err)
@@ -145,11 +179,41 @@ func loadPages(files fs.FS) (map[string]*template.Template, map[string]asset, er
 	return pages, assets, nil
 }
 
+// pathText is a resource or a key that may break after its slashes and dots.
+func pathText(s string) template.HTML {
+	return template.HTML(strings.NewReplacer("/", "/<wbr>", ".", ".<wbr>", "_", "_<wbr>").Replace(template.HTMLEscapeString(s)))
+}
+
+// System names a system of the data map.
+func (v view) System(key string) string { return v.names.System(key) }
+
+// Category names a category of data, or the nearest one above it that has a
+// name.
+func (v view) Category(key string) string {
+	for k := key; k != ""; {
+		id := "alerts.category." + k
+		if s := v.Printer.T(id, nil); s != "!"+id+"!" {
+			return s
+		}
+		k = k[:max(strings.LastIndexByte(k, '.'), 0)]
+	}
+	return key
+}
+
+// Unless is value, or "" where with begins with it: a resource often repeats
+// the operation.
+func (v view) Unless(value, with string) string {
+	if strings.HasPrefix(with, value+" ") {
+		return ""
+	}
+	return value
+}
+
 // done are the sentences that a redirect may ask for by ?done=.
 var done = map[string]string{
 	"report": "console.done.report", "schedule": "console.done.schedule", "unschedule": "console.done.unschedule",
 	"suppress": "console.done.suppress", "unsuppress": "console.done.unsuppress", "approve": "console.done.approve", "deny": "console.done.deny",
-	"user": "console.done.user", "password": "console.done.password", "disable": "console.done.disable", "enable": "console.done.enable",
+	"user": "console.done.user", "roles": "console.done.roles", "password": "console.done.password", "disable": "console.done.disable", "enable": "console.done.enable",
 }
 
 func (r *request) render(status int, page, title string, data any) {
@@ -159,7 +223,7 @@ func (r *request) render(status int, page, title string, data any) {
 func (r *request) renderLive(status int, page, title string, data any, live bool) {
 	v := view{
 		Printer: r.p, User: r.user, Title: r.p.T(title, nil), Here: r.Request.URL.RequestURI(), CSRF: csrfOf(r.token),
-		Live: live, Pulse: r.seen, Data: data, now: r.now(),
+		Live: live, Pulse: r.seen, Data: data, now: r.now(), names: r.s.deps.Names,
 	}
 	if r.Request.Method != http.MethodGet || status >= http.StatusBadRequest {
 		v.Here = "/" // nor is a value that was refused repeated
@@ -188,6 +252,9 @@ func (s *Console) nav(r *request) []navItem {
 		}
 		p := strings.TrimSuffix(rt.Path, "*path")
 		here := r.Request.URL.Path
+		if r.within != "" {
+			here = r.within
+		}
 		current := here == p || (p != "/" && strings.HasPrefix(here, strings.TrimSuffix(p, "/")+"/"))
 		out = append(out, navItem{Path: p, Name: r.p.T(rt.Summary, nil), Current: current})
 	}
