@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -29,7 +30,14 @@ var version = "dev"
 // errNo ends a command whose answer is no: it has printed why. Exit code 1.
 var errNo = errors.New("no")
 
-func main() { os.Exit(run()) }
+func main() {
+	// Half of Go's own default: most of what the process holds lives as long as
+	// a chunk, and waiting for twice that costs 150 MB and saves some 2 % of time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	os.Exit(run())
+}
 
 // run is main without the exit, for the tests.
 func run() int {

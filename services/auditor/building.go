@@ -41,6 +41,9 @@ func (b *building) begin(c *audit.Chunk) {
 	c.Streams, c.Entries, c.Rejections, c.Findings = nil, 0, 0, 0
 	b.chunk, b.rows, b.sealer = c, ledger.NewTable(c.Salt), nil
 	b.block.Reset()
+	// What they point to must not live on: a finding can hold a whole message.
+	clear(b.rejections)
+	clear(b.findings)
 	b.rejections, b.findings = b.rejections[:0], b.findings[:0]
 	b.gaps = map[string]bool{}
 	b.hours, b.tallies = map[sourceHour]*store.Completeness{}, map[string]Tally{}

@@ -198,6 +198,8 @@ func (w *worker) split(ctx context.Context, h seal.Header, m broker.Message, lin
 func (w *worker) part(ctx context.Context, m broker.Message, it *work) error {
 	select {
 	case b := <-w.free:
+		clear(b.Rejections)
+		clear(b.Findings)
 		b.Events, b.Entries, b.Rejections, b.Findings = b.Events[:0], b.Entries[:0], b.Rejections[:0], b.Findings[:0]
 		b.Lines = b.Lines[:0]
 		it.batch, it.done, it.from = b, make(chan error, 1), m.Offset
