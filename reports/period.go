@@ -3,6 +3,7 @@ package reports
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,6 +138,7 @@ func (p Period) bounds() map[string]string {
 	return map[string]string{
 		"from": p.From.UTC().Format(layout), "until": p.Until.UTC().Format(layout), "zone": zone,
 		"from_day": days(p.From), "until_day": days(until),
+		"from_ms": strconv.FormatInt(p.From.UnixMilli(), 10), "until_ms": strconv.FormatInt(p.Until.UnixMilli(), 10),
 	}
 }
 

@@ -258,3 +258,45 @@ func TestBind(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestSuppressionsStandOnTheReport lists what somebody accepted for a time.
+func TestSuppressionsStandOnTheReport(t *testing.T) {
+	d, err := reports.Lookup("gdpr-accountability")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := reportstest.Inputs(t, d)
+	db := reportstest.Registers(t)
+	in.Registers = reportstest.RegistersQuerier{DB: db}
+	now := time.Now().UTC()
+	if _, err := db.Suppress(t.Context(), registers.Suppression{Control: "EX-03", System: "shop", Reason: "form moves to POST", By: "dana", Until: now.AddDate(0, 1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name        string
+		from, until time.Time
+		rows        int
+	}{
+		{"while it holds", now.AddDate(0, 0, -1), now.AddDate(0, 0, 1), 1},
+		{"before it", now.AddDate(0, -2, 0), now.AddDate(0, -1, 0), 0},
+		{"after it", now.AddDate(0, 2, 0), now.AddDate(0, 3, 0), 0},
+	} {
+		r, err := reports.Build(t.Context(), d, reports.Period{From: tc.from, Until: tc.until}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range r.Sections {
+			for _, table := range s.Tables {
+				if table.ID != "suppressions" {
+					continue
+				}
+				if len(table.Rows) != tc.rows {
+					t.Errorf("%s: %d rows, want %d", tc.name, len(table.Rows), tc.rows)
+				}
+				if tc.rows == 1 && table.Rows[0][4].Text != "form moves to POST" {
+					t.Errorf("%s: row %v", tc.name, table.Rows[0])
+				}
+			}
+		}
+	}
+}

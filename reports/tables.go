@@ -20,6 +20,7 @@ var tables = map[string]derived{
 	"recipients":          {[]string{"observed_recipients"}, recipientsTable},
 	"transfers":           {[]string{"observed_transfers"}, transfersTable},
 	"retention":           {nil, retentionTable},
+	"suppressions":        {[]string{"suppressions_rows"}, suppressionsTable},
 	"controls":            {[]string{"findings_by_control"}, controlsTable},
 	"remediation":         {[]string{"findings_by_control"}, remediationTable},
 	"purposes":            {[]string{"observed_purposes"}, purposesTable},
@@ -159,6 +160,27 @@ func controlsTable(b *builder) *Rows {
 		out.Rows = append(out.Rows, []any{c.ID, uint64(c.Version), c.Severity, c.Articles, f.violations, f.gaps})
 	}
 	sort.Slice(out.Rows, func(i, j int) bool { return raw(out.Rows[i][0]) < raw(out.Rows[j][0]) })
+	return out
+}
+
+// suppressionsTable lists what was accepted for a time that touches the period.
+func suppressionsTable(b *builder) *Rows {
+	out := &Rows{Columns: []string{"control", "system_key", "resource", "one_principal", "reason", "made_by", "made_day", "last_day"}}
+	day := func(ms float64) string {
+		return time.UnixMilli(int64(ms)).In(b.loc).Format(time.DateOnly)
+	}
+	b.each("suppressions_rows", func(get func(string) any) {
+		end := number(get("until"))
+		if ended := number(get("ended_at")); ended > 0 {
+			end = min(end, ended)
+		}
+		one := "no"
+		if raw(get("principal")) != "" {
+			one = "yes"
+		}
+		out.Rows = append(out.Rows, []any{raw(get("control")), raw(get("system_key")), raw(get("resource")), one, raw(get("reason")), raw(get("made_by")),
+			day(number(get("made_at"))), day(end - 1)})
+	})
 	return out
 }
 

@@ -124,8 +124,8 @@ func TestSentence(t *testing.T) {
 				f.Control, f.Severity, f.PrincipalLabel = "TR-01", audit.SeverityCritical, "Mailer"
 				f.Facts["recipient"], f.Facts["dest_country"] = "mailer", "IN"
 			}),
-			"Critical: Mailer of mailer Inc. read 2 customers' contact data in CRM, a transfer to IN without adequacy or safeguard, 10:02-10:31 UTC",
-			"Crítica: Mailer de mailer Inc. leu dados de contato de 2 clientes em CRM, uma transferência para IN sem adequação nem salvaguarda, 10:02-10:31 UTC",
+			"Critical: Mailer of mailer Inc. read 2 customers' contact data in CRM, a transfer to India without adequacy or safeguard, 10:02-10:31 UTC",
+			"Crítica: Mailer de mailer Inc. leu dados de contato de 2 clientes em CRM, uma transferência para Índia sem adequação nem salvaguarda, 10:02-10:31 UTC",
 		},
 		{
 			"denials", customers(1, func(f *audit.Finding) { f.Control, f.Count, f.Until = "DN-01", 1250, start.Add(4*time.Minute) }),

@@ -3,6 +3,9 @@ package alert
 import (
 	"strings"
 	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 )
 
 // Sentence says in one sentence what the group is about: severity, who did what
@@ -14,7 +17,7 @@ func (c *Composer) Sentence(g *Group, now time.Time) string {
 		"Severity": c.Text.T("alerts.severity."+string(g.Severity), nil), "Who": c.who(g), "Verb": c.verb(g), "Data": c.data(g), "What": c.what(g),
 		"System": c.system(g), "When": c.when(g.First, g.Last, now), "Times": c.Text.N("alerts.times", g.Entries, nil),
 		"Title": c.control(g.Control, "title"), "TLS": c.tls(g), "Found": c.list("alerts.found.", g.Facts["found_kinds"]),
-		"Recipient": c.recipient(g), "Country": strings.Join(g.Facts["dest_country"], ", "), "Resource": g.Resource, "Source": strings.Join(g.Sources, ", "),
+		"Recipient": c.recipient(g), "Country": c.countries(g.Facts["dest_country"]), "Resource": g.Resource, "Source": strings.Join(g.Sources, ", "),
 		"Reason": c.list("alerts.reason.", g.Facts["reason"]),
 	}
 	for _, id := range []string{"alerts.sentence." + g.Control, "alerts.sentence." + string(g.Kind)} {
@@ -37,6 +40,20 @@ func (c *Composer) recipient(g *Group) string {
 		return c.Names.Organisation(rs[0])
 	}
 	return ""
+}
+
+// countries names countries in the language of the notice.
+func (c *Composer) countries(codes []string) string {
+	names := make([]string, len(codes))
+	for i, code := range codes {
+		names[i] = code
+		if r, err := language.ParseRegion(code); err == nil {
+			if n := display.Regions(language.Make(c.Text.Lang)).Name(r); n != "" {
+				names[i] = n
+			}
+		}
+	}
+	return c.join(names)
 }
 
 // verb is what the action was, or accessed when there were several.

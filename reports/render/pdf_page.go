@@ -115,8 +115,8 @@ func (p *page) turn(wide bool) {
 	}
 	p.doc.Artifact(func() {
 		p.font(style{size: 7.5, color: muted})
-		p.at(margin, 12, full*0.7, 4, p.fit(p.r.Title+" · "+p.r.FileName("")[:len(p.r.FileName(""))-1], full*0.68), "L")
-		p.at(margin+full*0.7, 12, full*0.3, 4, fmt.Sprintf("%s %d / %d", p.r.Words["page"], p.doc.PageNo(), p.pages), "R")
+		p.at(margin, 12, full*0.84, 4, p.fit(p.r.Title+" · "+strings.TrimSuffix(p.r.FileName(""), "."), full*0.83), "L")
+		p.at(margin+full*0.84, 12, full*0.16, 4, fmt.Sprintf("%s %d / %d", p.r.Words["page"], p.doc.PageNo(), p.pages), "R")
 		p.at(margin, height-12, full, 4, p.fit(p.r.Front.Draft, full), "L")
 		p.pen(line)
 		p.doc.SetLineWidth(0.2)

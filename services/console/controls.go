@@ -98,5 +98,12 @@ func (v view) Fact(control, name, value string) string {
 			return t
 		}
 	}
-	return value
+	words := strings.Split(value, ", ")
+	for i, w := range words {
+		id := "console.value." + w
+		if t := v.Printer.T(id, nil); t != "!"+id+"!" {
+			words[i] = t
+		}
+	}
+	return strings.Join(words, ", ")
 }
