@@ -1,0 +1,97 @@
+package services_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
+	"github.com/tallystick/tallystick/services"
+)
+
+// tamper runs statements in the store of a site on which nothing runs, as
+// someone with the machine could.
+func (s *site) tamper(statements ...string) {
+	s.t.Helper()
+	e, err := clickhouse.Open(s.cfg.Data+"/clickhouse", clickhouse.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	for _, sql := range statements {
+		q := url.Values{"database": {"tallystick"}, "mutations_sync": {"2"}}
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://clickhouse/?"+q.Encode(), strings.NewReader(sql))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		res, err := e.Transport().RoundTrip(req)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK {
+			s.t.Fatalf("%s: %d %s %v", sql, res.StatusCode, b, err)
+		}
+	}
+}
+
+// TestVerifyNamesTheRow: one changed byte, one row less or one more makes
+// verify fail and say which; what was put back verifies again.
+func TestVerifyNamesTheRow(t *testing.T) {
+	s := newSite(t)
+	path := s.write("shop.log", append(pages(time.Now().UTC().Add(-time.Hour), 0, 400), "garbage")...)
+	s.start("ledger", "auditor")
+	s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined"})
+	if v := s.verify(); !v.OK || v.Rows < 401 || v.Chunks == 0 || len(v.Faults) != 0 {
+		t.Fatalf("untouched: %+v", v)
+	}
+	row := s.rows("SELECT chunk, row, url_template, stream, offset FROM entries WHERE row = 123")[0]
+	s.stop()
+	where := "WHERE chunk = '" + row[0] + "' AND row = 123 SETTINGS mutations_sync = 2"
+	for _, tc := range []struct {
+		name       string
+		do, undo   []string
+		table, row string
+	}{
+		{"a byte changed", []string{"ALTER TABLE entries_all UPDATE url_template = 'GET /producta/{id}' " + where},
+			[]string{"ALTER TABLE entries_all UPDATE url_template = '" + row[2] + "' " + where}, "entries", "123"},
+		{"a number changed", []string{"ALTER TABLE entries_all UPDATE status_code = 201 " + where},
+			[]string{"ALTER TABLE entries_all UPDATE status_code = 200 " + where}, "entries", "123"},
+		{"a row added", []string{"INSERT INTO entries_all SELECT * REPLACE(toUInt64(offset + 1) AS offset, toUInt32(401) AS row) FROM (SELECT * FROM entries_all WHERE chunk = '" + row[0] + "' AND row = 123)"},
+			[]string{"ALTER TABLE entries_all DELETE WHERE row = 401 SETTINGS mutations_sync = 2"}, "entries", ""},
+		{"a rejection removed", []string{"ALTER TABLE rejections DELETE WHERE 1 SETTINGS mutations_sync = 2"}, nil, "rejections", ""},
+		{"a row removed", []string{"ALTER TABLE entries_all DELETE " + where}, nil, "entries", "123"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s.t = t
+			s.tamper(tc.do...)
+			s.start("ledger", "auditor")
+			v := s.verify()
+			if v.OK || len(v.Faults) == 0 {
+				t.Errorf("%+v, want a fault", v)
+			}
+			all := strings.Join(v.Faults, "\n")
+			for _, want := range []string{tc.table, row[0], tc.row} {
+				if !strings.Contains(all, want) {
+					t.Errorf("%s\ndoes not name %s", all, want)
+				}
+			}
+			s.stop()
+			if tc.undo == nil {
+				return
+			}
+			s.tamper(tc.undo...)
+			s.start("ledger", "auditor")
+			if v := s.verify(); !v.OK {
+				t.Errorf("put back: %v", v.Faults)
+			}
+			s.stop()
+		})
+	}
+	s.t = t
+}
