@@ -12,7 +12,7 @@ import (
 // that runs on it, or of one in this process, which the returned function
 // stops.
 func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (Operations, func() error, error) {
-	if client := dialLocal(socketPath(c.Data)); client != nil {
+	if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
 		return client, func() error { return nil }, nil
 	}
 	a, err := New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log, Private: true})

@@ -167,6 +167,23 @@ func TestSocketBelongsToItsOwner(t *testing.T) {
 	}
 }
 
+// TestSocketOfAStranger: a socket that belongs to someone else is not believed.
+func TestSocketOfAStranger(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	s := newSite(t)
+	s.start()
+	path := services.SocketPath(s.cfg.Data)
+	if err := os.Chown(path, 12345, -1); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := services.Attach(context.Background(), s.cfg, "test", discard())
+	if err == nil || text.HintOf(err) == "" {
+		t.Errorf("%v, want the hint of a folder in use", err)
+	}
+}
+
 // TestLongDataPath: a data folder whose path is too long for a socket names a
 // short one.
 func TestLongDataPath(t *testing.T) {
