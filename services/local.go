@@ -146,11 +146,11 @@ type Client struct{ http *http.Client }
 var _ Operations = (*Client)(nil)
 
 // dialLocal returns a client if an instance on a data folder listens at path,
-// else nil. A socket of anyone but the owner of the folder's lock, or root, is a
+// else nil. A socket of anyone but the owner of the installation, or root, is a
 // stranger's: a short path lies where others may write too.
 func dialLocal(path, data string) *Client {
-	var socket, lock unix.Stat_t
-	if unix.Lstat(path, &socket) != nil || unix.Stat(filepath.Join(data, "lock"), &lock) != nil || socket.Uid != lock.Uid && socket.Uid != 0 {
+	var socket, folder unix.Stat_t
+	if unix.Lstat(path, &socket) != nil || unix.Stat(filepath.Join(data, "installation"), &folder) != nil || socket.Uid != folder.Uid && socket.Uid != 0 {
 		return nil
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
