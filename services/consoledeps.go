@@ -151,10 +151,15 @@ func (r *consoleReports) Runs(ctx context.Context, limit int) ([]console.ReportR
 func (r *consoleReports) view(run *registers.ReportRun) console.ReportRun {
 	out := console.ReportRun{ID: run.ID, Kind: run.Kind, Title: r.a.texts.For(run.Language).T("report."+run.Kind+".title", nil), Language: run.Language,
 		From: run.From, Until: run.Until, At: run.Started, By: run.AskedBy, State: run.State, Problem: run.Problem}
-	for _, f := range run.Files {
-		out.Formats = append(out.Formats, f.Format)
-		if f.Format == "json" {
-			out.Digest = f.SHA256
+	for _, format := range render.Formats {
+		for _, f := range run.Files {
+			if f.Format != format {
+				continue
+			}
+			out.Formats = append(out.Formats, f.Format)
+			if f.Format == "json" {
+				out.Digest = f.SHA256
+			}
 		}
 	}
 	return out
@@ -177,7 +182,14 @@ func (r *consoleReports) Run(ctx context.Context, id string) (console.ReportRun,
 		for _, n := range section.Numbers {
 			v := console.ReportNumber{ID: n.ID, Label: n.Label, Value: n.Text, Sentence: n.Sentence}
 			if e := rep.EvidenceOf(n.Query); e != nil {
-				v.SQL = e.SQL
+				v.SQL, v.Store = e.SQL, e.Source == "store"
+				if v.Store {
+					params := map[string]string{}
+					for _, f := range e.Parameters {
+						params[f.Label] = f.Text
+					}
+					v.SQL = reports.Bind(e.SQL, params)
+				}
 			}
 			out.Numbers = append(out.Numbers, v)
 		}

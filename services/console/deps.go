@@ -188,6 +188,7 @@ type ReportNumber struct {
 	Value    string `json:"value"`    // formatted
 	Sentence string `json:"sentence"` // 412 = entries with ...
 	SQL      string `json:"sql"`
+	Store    bool   `json:"store"` // SQL is over the record, not over the registers
 }
 
 // ReportSchedule renders a report by the clock.

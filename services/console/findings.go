@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,9 +55,9 @@ type findingsView struct {
 
 var groupsQuery = `SELECT kind, control, severity, system, principal_label AS label, if(principal_label = '', principal, '') AS unlabelled,
  any(principal) AS any_principal, any(principal_kind) AS who, any(source) AS any_source, uniqExact(principal) AS principals,
- groupUniqArray(50)(resource) AS resources, groupUniqArray(200)(concat(principal, '\n', resource)) AS targets, groupUniqArrayArray(20)(categories) AS all_categories,
+ groupUniqArray(50)(resource) AS resources, groupUniqArrayArray(20)(categories) AS all_categories,
  count() AS n, sum(count) AS entries, uniqExactArray(subjects) AS people,
- min(time) AS first_time, max(until) AS last_time, max(detected) AS last_detected, argMax(id, time) AS one` + groupedFacts() + ` FROM findings`
+ min(time) AS first_time, max(until) AS last_time, max(detected) AS last_detected, argMax(id, time) AS one` + groupedFacts()
 
 const findingColumns = `SELECT id, kind, control, control_version, severity, time, until, detected, source, system, principal, principal_kind, principal_label,
  resource, purpose, categories, subjects, entry_id, count, facts, chunk FROM findings`
@@ -96,12 +97,13 @@ func rank(severity string) int { return slices.Index(severityNames, severity) }
 // groups reads the findings by control, system and principal, the worst and
 // newest first.
 func (s *Console) groups(r *request, f findingFilter) ([]group, error) {
-	c := f.conditions()
-	rows, err := s.query(r.Request.Context(), groupsQuery+c.where()+" GROUP BY kind, control, severity, system, label, unlabelled ORDER BY last_time DESC LIMIT 1000", c.args...)
+	active, err := s.activeSuppressions(r)
 	if err != nil {
 		return nil, err
 	}
-	muted, err := s.activeSuppressions(r)
+	c := f.conditions()
+	q := groupsQuery + ", " + c.suppressed(active) + " AS muted FROM findings" + c.where()
+	rows, err := s.query(r.Request.Context(), q+" GROUP BY kind, control, severity, system, label, unlabelled, muted ORDER BY last_time DESC LIMIT 1000", c.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (s *Console) groups(r *request, f findingFilter) ([]group, error) {
 		control := s.explain(g.Control, r.p)
 		g.Name, g.Do = control.Name, control.Do
 		g.Sentence = s.sentence(g.alertGroup(row), r.p)
-		g.Suppressed = allSuppressed(muted, &g, row)
+		g.Suppressed = row.Uint("muted") == 1
 		page := "/findings"
 		if g.Kind == string(audit.Gap) {
 			page = "/gaps"
@@ -141,20 +143,25 @@ func (s *Console) activeSuppressions(r *request) ([]registers.Suppression, error
 	return slices.DeleteFunc(all, func(x registers.Suppression) bool { return !x.Active(now) }), nil
 }
 
-// allSuppressed reports whether every principal and resource of a group is
-// suppressed.
-func allSuppressed(active []registers.Suppression, g *group, row record) bool {
-	if len(active) == 0 {
-		return false
+// suppressed is the expression that is 1 for a finding that an active
+// suppression matches, as registers.Suppression.Matches decides.
+func (c *conditions) suppressed(active []registers.Suppression) string {
+	parts := []string{"0"}
+	for i, x := range active {
+		part := func(column, name, value string) string {
+			name = fmt.Sprintf("%s%d", name, i)
+			c.args = append(c.args, store.Named(name, value))
+			return column + " = {" + name + ":String}"
+		}
+		one := part("control", "muted_control", x.Control)
+		for _, reach := range [][3]string{{"system", "muted_system", x.System}, {"principal", "muted_principal", x.Principal}, {"resource", "muted_resource", x.Resource}} {
+			if reach[2] != "" {
+				one += " AND " + part(reach[0], reach[1], reach[2])
+			}
+		}
+		parts = append(parts, "("+one+")")
 	}
-	return !slices.ContainsFunc(row.Strs("targets"), func(t string) bool {
-		principal, resource, _ := strings.Cut(t, "\n")
-		return !suppressed(active, g.Control, g.System, principal, resource)
-	})
-}
-
-func suppressed(active []registers.Suppression, control, system, principal, resource string) bool {
-	return slices.ContainsFunc(active, func(x registers.Suppression) bool { return x.Matches(control, system, principal, resource) })
+	return "toUInt64(" + strings.Join(parts, " OR ") + ")"
 }
 
 func (s *Console) findingsPage(r *request) error { return s.listFindings(r, audit.Violation) }
