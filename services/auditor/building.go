@@ -22,7 +22,7 @@ type building struct {
 	rows       *ledger.Table
 	rejections []audit.Rejection
 	findings   []audit.Finding
-	gaps       map[string]bool // ids of the gaps among findings
+	gaps       map[string]bool // ids of the gaps that the worker raised, in this chunk or before
 	hours      map[sourceHour]*store.Completeness
 	tallies    map[string]Tally // by boot id
 	sealer     LineSealer
@@ -32,8 +32,14 @@ type building struct {
 	whole      bool // the last part added ended its message
 }
 
-func newBuilding() *building {
-	return &building{block: store.NewEntryBlock()}
+// maxGaps is how many raised gaps a worker remembers; past it, it forgets all,
+// and one may be raised again under its old id.
+const maxGaps = 100_000
+
+// newBuilding shares gaps with the worker's other buildings, so that a gap which
+// several chunks under way show is raised once.
+func newBuilding(gaps map[string]bool) *building {
+	return &building{block: store.NewEntryBlock(), gaps: gaps}
 }
 
 // begin starts chunk c with empty contents.
@@ -45,7 +51,9 @@ func (b *building) begin(c *audit.Chunk) {
 	clear(b.rejections)
 	clear(b.findings)
 	b.rejections, b.findings = b.rejections[:0], b.findings[:0]
-	b.gaps = map[string]bool{}
+	if len(b.gaps) >= maxGaps {
+		clear(b.gaps)
+	}
 	b.hours, b.tallies = map[sourceHour]*store.Completeness{}, map[string]Tally{}
 	b.lines, b.messages, b.whole = 0, 0, false
 }
@@ -110,7 +118,7 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 	return nil
 }
 
-// addFindings adds findings; the same gap out of several parts is added once.
+// addFindings adds findings; the same gap is added once.
 func (b *building) addFindings(a *Auditor, fs []audit.Finding) {
 	for _, f := range fs {
 		if f.Kind == audit.Gap {

@@ -58,8 +58,9 @@ func newWorker(a *Auditor, p *broker.Partition) *worker {
 	for range cap(w.free) {
 		w.free <- &audit.Batch{}
 	}
+	gaps := map[string]bool{}
 	for range cap(w.blocks) {
-		w.blocks <- newBuilding()
+		w.blocks <- newBuilding(gaps)
 	}
 	return w
 }
