@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Measures the whole pipeline beside the naive Go program, then the parts.
+# Measures the whole pipeline beside the naive Go program, then the parts beside
+# their peers. LINES_TOTAL, RUNS and BENCHTIME make it longer or shorter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go build -trimpath -o bin/bench-pipeline ./internal/bench/pipeline
 bin/bench-pipeline -bin bin/tallystick -lines "${LINES_TOTAL:-1000000}" -runs "${RUNS:-3}"
-go test -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" $(grep -rlE '^func Benchmark' --include='*_test.go' . | xargs -n1 dirname | sort -u)
+echo
+echo 'parts (peers: internal/store driver = clickhouse-go row by row, masking/keys tink = Tink)'
+mapfile -t packages < <(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+go test -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" "${packages[@]}"

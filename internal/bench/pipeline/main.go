@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -52,13 +53,18 @@ func main() {
 	}
 	ours, theirs := []result{}, []result{}
 	for i := range *runs {
-		theirs = append(theirs, measure(*lines, *procs, dir, self, "-naive", file))
+		r, _ := measure(*lines, *procs, dir, self, "-naive", file)
+		theirs = append(theirs, r)
 		data := filepath.Join(dir, fmt.Sprintf("data%d", i))
-		ours = append(ours, measure(*lines, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", file))
+		r, out := measure(*lines, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", file)
+		if err := complete(out, *lines); err != nil {
+			log.Fatal(err)
+		}
+		ours = append(ours, r)
 		_ = os.RemoveAll(data)
 	}
-	fmt.Printf("%d nginx combined lines, %s cores, median of %d runs, whole processes\n", *lines, *procs, *runs)
-	fmt.Printf("%-38s %12s %10s %12s\n", "", "lines/s", "RSS MiB", "CPU µs/line")
+	fmt.Printf("%d nginx combined lines, %s cores, median of %d runs with the slowest and fastest, whole processes\n", *lines, *procs, *runs)
+	fmt.Printf("%-38s %9s %18s %9s %12s %10s\n", "", "lines/s", "", "RSS MiB", "CPU µs/line", "cores used")
 	show("tallystick ingest (store and ledger on)", ours)
 	show("naive Go program, to /dev/null", theirs)
 }
@@ -76,7 +82,21 @@ func write(file string, lines int) error {
 	return f.Close()
 }
 
-func measure(lines int, procs, dir, name string, args ...string) result {
+// complete checks what an ingest says of itself: a fast one that lost lines is none.
+func complete(summary []byte, lines int) error {
+	var s struct{ Lines, Entries, Findings int }
+	if err := json.Unmarshal(summary, &s); err != nil {
+		return fmt.Errorf("failed to read the summary of the ingest: %w", err)
+	}
+	if s.Lines != lines || s.Entries != lines || s.Findings == 0 {
+		return fmt.Errorf("the ingest made %d entries and %d findings of %d lines, want %d entries", s.Entries, s.Findings, s.Lines, lines)
+	}
+	return nil
+}
+
+// measure runs a program on the given cores and returns what it printed. What it
+// says on standard error shows only if it fails.
+func measure(lines int, procs, dir, name string, args ...string) (result, []byte) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		log.Fatal(err)
@@ -89,10 +109,12 @@ func measure(lines int, procs, dir, name string, args ...string) result {
 	cmd := exec.Command("taskset", argv...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+procs, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	began := time.Now()
-	if out, err := cmd.Output(); err != nil {
-		log.Fatalf("%s: %v: %s", name, err, out)
+	out, err := cmd.Output()
+	if err != nil {
+		log.Fatalf("%s: %v: %s%s", name, err, out, said.Bytes())
 	}
 	took := time.Since(began)
 	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
@@ -101,20 +123,23 @@ func measure(lines int, procs, dir, name string, args ...string) result {
 		linesPerSecond: float64(lines) / took.Seconds(),
 		rssMiB:         float64(usage.Maxrss) / 1024,
 		cpuPerLine:     float64(cpu.Microseconds()) / float64(lines),
-	}
+	}, out
 }
 
 func show(name string, rs []result) {
-	median := func(f func(result) float64) float64 {
+	sorted := func(f func(result) float64) []float64 {
 		var v []float64
 		for _, r := range rs {
 			v = append(v, f(r))
 		}
 		slices.Sort(v)
-		return v[len(v)/2]
+		return v
 	}
-	fmt.Printf("%-38s %12.0f %10.0f %12.2f\n", name, median(func(r result) float64 { return r.linesPerSecond }),
-		median(func(r result) float64 { return r.rssMiB }), median(func(r result) float64 { return r.cpuPerLine }))
+	median := func(v []float64) float64 { return v[len(v)/2] }
+	speed := sorted(func(r result) float64 { return r.linesPerSecond })
+	fmt.Printf("%-38s %9.0f %8.0f..%-8.0f %9.0f %12.2f %10.2f\n", name, median(speed), speed[0], speed[len(speed)-1],
+		median(sorted(func(r result) float64 { return r.rssMiB })), median(sorted(func(r result) float64 { return r.cpuPerLine })),
+		median(sorted(func(r result) float64 { return r.cpuPerLine * r.linesPerSecond / 1e6 })))
 }
 
 // runNaive parses with a regular expression, pseudonymises address and user,
