@@ -13,5 +13,5 @@ func TestFaultKill(t *testing.T) {
 		runUntilKilled(t, config)
 		return
 	}
-	kill(t, "TestFaultKill", 60, 25_000)
+	kill(t, "TestFaultKill", 60, 8000)
 }

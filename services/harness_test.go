@@ -198,7 +198,7 @@ func (s *site) verify() *services.VerifyResult {
 // wait polls until ok or a deadline.
 func wait(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
@@ -207,16 +207,20 @@ func wait(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// waitCount waits until a statement answers n.
+// waitCount waits until a statement answers n, as long as the answer changes.
 func (s *site) waitCount(n int, sql string) {
 	s.t.Helper()
-	got := -1
 	deadline := time.Now().Add(30 * time.Second)
-	for ; got != n; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for last := -1; ; time.Sleep(20 * time.Millisecond) {
+		got := s.count(sql)
+		switch {
+		case got == n:
+			return
+		case got != last:
+			last, deadline = got, time.Now().Add(30*time.Second)
+		case time.Now().After(deadline):
 			s.t.Fatalf("%s: %d, want %d", sql, got, n)
 		}
-		got = s.count(sql)
 	}
 }
 
