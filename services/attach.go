@@ -8,16 +8,32 @@ import (
 	"time"
 )
 
+// patience is how long a command waits for a data folder that is in use.
+const patience = 5 * time.Second
+
 // Attach returns the operations of the installation in c.Data: of the instance
 // that runs on it, or of one in this process, which the returned function
-// stops.
+// stops. An instance that is just starting, or another short command, is waited
+// for: patience long.
 func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (Operations, func() error, error) {
-	if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
-		return client, func() error { return nil }, nil
-	}
-	a, err := New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log, Private: true})
-	if err != nil {
-		return nil, nil, err
+	var a *App
+	for began := time.Now(); a == nil; {
+		if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
+			return client, func() error { return nil }, nil
+		}
+		var err error
+		a, err = New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log, Private: true})
+		switch {
+		case err == nil:
+		case !errors.Is(err, errInUse) || time.Since(began) > patience:
+			return nil, nil, err
+		default:
+			select {
+			case <-ctx.Done():
+				return nil, nil, err
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)

@@ -16,6 +16,9 @@ import (
 	"github.com/tallystick/tallystick/internal/text"
 )
 
+// errInUse means that another process has a target's lock.
+var errInUse = errors.New("is in use by another process")
+
 // dataDir is the folder of everything that one installation keeps. Processes
 // that share it run different targets: each target has a lock, which one
 // process at a time holds. What several would make at the first start, keys and
@@ -43,7 +46,7 @@ func openDataDir(ctx context.Context, path string, targets []string) (_ *dataDir
 		f, err := d.flock(t)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, &text.Hint{
-				Err:  fmt.Errorf("the data folder %s is in use by another process, which runs the %s", path, t),
+				Err:  fmt.Errorf("the data folder %s %w, which runs the %s", path, errInUse, t),
 				Hint: "stop the other tallystick, or give another folder with --data",
 			}
 		}

@@ -110,8 +110,11 @@ func (p *progress) show(at services.Progress) {
 		left := time.Duration(float64(time.Since(p.began)) * (float64(at.Total)/float64(max(at.Done, 1)) - 1)).Round(time.Second)
 		share = fmt.Sprintf(" %.0f %%, %s left", 100*float64(at.Done)/float64(at.Total), left)
 	}
-	rate := float64(at.Lines) / time.Since(p.began).Seconds()
-	fmt.Fprintf(p.w, "%s:%s %d lines, %.0f/s\n", p.name, share, at.Lines, rate)
+	lines := ""
+	if at.Lines > 0 {
+		lines = fmt.Sprintf(" %d lines, %.0f/s", at.Lines, float64(at.Lines)/time.Since(p.began).Seconds())
+	}
+	fmt.Fprintf(p.w, "%s:%s%s\n", p.name, share, lines)
 }
 
 func (p *progress) finish() {

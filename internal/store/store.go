@@ -130,7 +130,7 @@ func options(cfg Config, deps Deps) (*clickhouse.Options, error) {
 	if cfg.PasswordFile != "" {
 		b, err := os.ReadFile(cfg.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("failed to read the password of the store: %w", err)
+			return nil, fmt.Errorf("clickhouse.password_file: %w", err)
 		}
 		o.Auth.Password = strings.TrimRight(string(b), "\r\n")
 	}
@@ -142,7 +142,7 @@ func options(cfg Config, deps Deps) (*clickhouse.Options, error) {
 	u, err := url.Parse(cfg.Address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, &text.Hint{
-			Err:  errors.New("failed to open the store: address is not a URL of ClickHouse's HTTP interface"),
+			Err:  errors.New("clickhouse.address: not the URL of ClickHouse's HTTP interface"),
 			Hint: "write it like https://clickhouse.example:8443",
 		}
 	}
