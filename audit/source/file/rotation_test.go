@@ -111,6 +111,27 @@ func TestSameFirstLine(t *testing.T) {
 	b.quiet()
 }
 
+// TestCutBeforeItWasRead: a log that was found, and copied and cut before its
+// first line was read, is not taken for what it was.
+func TestCutBeforeItWasRead(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	b.start()
+	b.want("a1")
+	b.write("shop.log", "a2\n")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log", "b1\nb2\n")
+	b.want("a2") // the older file comes first; the newer one is found
+	b.rename("shop.log.1", "shop.log.2")
+	b.write("shop.log.1", "b1\nb2\n")
+	if err := os.Truncate(b.path("shop.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.write("shop.log", "c1\nc2\nc3\n")
+	b.want("b1", "b2", "c1", "c2", "c3")
+	b.quiet()
+}
+
 func TestVanishedFileIsAGap(t *testing.T) {
 	b := newBench(t, "shop.log")
 	b.write("shop.log", "a1\n")

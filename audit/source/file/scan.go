@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -261,6 +262,7 @@ func (t *Tailer) adopt(f *tracked, stream string, head []byte, look sighting, no
 		look.retry = true
 		return look, err
 	}
+	f.named = bytes.Clone(head[:min(len(head), tailWindow)])
 	t.files[f.id] = f
 	return look, nil
 }

@@ -35,6 +35,7 @@ type tracked struct {
 	cursor *cursor // nil until there is a first complete line
 	head   []byte  // of the first line while it is not complete
 	headAt int64   // how far the first line was looked for
+	named  []byte  // beginning of the first line, by which the stream is named
 
 	unpack *gzip.Reader // packed only
 	disk   *counter     // packed only
@@ -240,6 +241,9 @@ func (f *tracked) fill(b []byte) (n int, end bool, err error) {
 	}
 	check := make([]byte, min(len(f.last), 64))
 	m, _ := f.file.ReadAt(check, int64(f.pos)-int64(len(check)))
+	if f.pos == 0 && !bytes.HasPrefix(b[:n], f.named) { // cut before anything was read
+		return 0, false, errTruncated
+	}
 	if m < len(check) || !bytes.Equal(check, f.last[len(f.last)-len(check):]) || f.size < int64(f.pos) {
 		return 0, false, errTruncated
 	}
@@ -355,7 +359,7 @@ func (f *tracked) progress() {
 
 // forget begins the file anew after it was truncated.
 func (f *tracked) forget() {
-	f.cursor, f.head, f.headAt, f.carry, f.long, f.last = nil, nil, 0, nil, nil, nil
+	f.cursor, f.head, f.headAt, f.named, f.carry, f.long, f.last = nil, nil, 0, nil, nil, nil, nil
 	f.pos, f.size, f.ended = 0, 0, false
 	f.onDisk = 0
 }
