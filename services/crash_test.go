@@ -75,7 +75,7 @@ alerts:
 	for range rounds {
 		var some []string
 		for range lines {
-			l := page(from.Add(time.Duration(written)*time.Second/2), written)
+			l := page(from.Add(time.Duration(written)*time.Second/10), written)
 			if written%100 == 7 {
 				l = strings.Replace(l, "/products/", "/find?who=person"+fmt.Sprint(written)+"@example.org&n=", 1)
 				violations++

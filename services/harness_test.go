@@ -219,7 +219,29 @@ func (s *site) waitCount(n int, sql string) {
 		case got != last:
 			last, deadline = got, time.Now().Add(30*time.Second)
 		case time.Now().After(deadline):
+			s.dump()
 			s.t.Fatalf("%s: %d, want %d", sql, got, n)
+		}
+	}
+}
+
+// dump logs where the site's parts stand.
+func (s *site) dump() {
+	for _, sql := range []string{
+		"SELECT partition, max(until), countIf(state = 'open'), countIf(state = 'closed') FROM chunks GROUP BY partition",
+		"SELECT stream, generation, min(from), max(until), sum(until - from), uniqExact(boot), count() FROM stream_ranges GROUP BY stream, generation",
+		"SELECT facts['reason'], facts, source, detected FROM findings WHERE control = 'GV-03'",
+		"SELECT reason, count() FROM rejections GROUP BY reason",
+	} {
+		s.t.Log(sql, s.rows(sql))
+	}
+	families, err := s.app.Metrics().Gather()
+	if err != nil {
+		s.t.Log(err)
+	}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "tallystick_tap") || strings.HasPrefix(f.GetName(), "tallystick_auditor") {
+			s.t.Log(f.String())
 		}
 	}
 }
