@@ -38,8 +38,8 @@ lint: ## Format, vet, staticcheck, licences, vulnerabilities
 fmt: ## Format the code
 	@gofmt -w $$(git ls-files '*.go')
 
-generate: build ## Write the generated reference pages under docs/reference
-	@$(BIN) docs --write docs/reference
+generate: ## Write the generated reference pages under docs/reference
+	@$(GO) test ./cmd/tallystick -run TestReferencePages -update
 
 fuzz: ## Fuzz every target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
