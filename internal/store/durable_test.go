@@ -121,8 +121,8 @@ func TestOpenErrors(t *testing.T) {
 		cfg  store.Config
 		want string
 	}{
-		{"no address", store.Config{}, "not a URL"},
-		{"not HTTP", store.Config{Address: "tcp://127.0.0.1:9000"}, "not a URL"},
+		{"no address", store.Config{}, "not the URL"},
+		{"not HTTP", store.Config{Address: "tcp://127.0.0.1:9000"}, "not the URL"},
 		{"nobody there", store.Config{Address: "http://127.0.0.1:1"}, "connection refused"},
 		{"bad database", store.Config{Address: "http://127.0.0.1:1", Database: "a b"}, "not a name"},
 		{"no password file", store.Config{Address: "http://127.0.0.1:1", PasswordFile: "/nonexistent"}, "password"},
