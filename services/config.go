@@ -67,7 +67,7 @@ type WebhookConfig struct {
 	Name string `yaml:"name"`
 	URL  string `yaml:"url"`
 	// SecretFile holds the whsec_ secret, mode 0600. Default: the
-	// installation's own, shown by `tallystick config webhook-secret`.
+	// installation's own.
 	SecretFile string `yaml:"secret_file,omitempty"`
 	// AllowPrivate permits loopback and private addresses as receivers.
 	AllowPrivate bool `yaml:"allow_private,omitempty"`
