@@ -103,6 +103,7 @@ func TestBadBatches(t *testing.T) {
 		}
 	}
 	s.waitCount(2+3+2, entriesCount) // the batch after the gap is good
+	s.waitCount(0, openChunks)
 	got := map[string]string{}
 	for _, r := range s.rows("SELECT facts['reason'], kind, toString(count()) FROM findings WHERE control = 'GV-03' GROUP BY ALL") {
 		got[r[0]] = r[1] + " " + r[2]

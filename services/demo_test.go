@@ -116,6 +116,7 @@ func live(t *testing.T, s *site, folder string, findings int) {
 		lines += countLines(t, demo.Path(folder, source))
 	}
 	s.waitCount(lines, "SELECT count() FROM entries")
+	s.waitCount(0, openChunks)
 }
 
 // violationGroups counts the groups of violations and their findings.

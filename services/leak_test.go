@@ -91,6 +91,7 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 	}
 	const stored = "SELECT (SELECT count() FROM entries) + (SELECT countIf(reason != 'tap') FROM rejections)"
 	l.waitCount(total, stored)
+	l.waitCount(0, openChunks)
 	l.acts(lines, now)
 	l.crawl(now)
 	if n := watched(); n == 0 {

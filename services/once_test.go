@@ -66,6 +66,7 @@ func TestLinesCountOnce(t *testing.T) {
 	}
 	s.write("logs/shop.log", pages(from.Add(100*time.Minute), 9000, 50)...)
 	s.waitCount(5150, entriesCount)
+	s.waitCount(0, openChunks)
 	packed := gz(t, path+".1")
 	if sum := s.ingest(services.IngestRequest{Files: []string{packed}, Format: "nginx:combined", Source: "shop"}); sum.Entries != 0 || sum.Duplicates != 5100 {
 		t.Errorf("packed copy: %+v", sum)
