@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,7 +85,8 @@ type Ledger struct {
 	nudge chan struct{}
 	m     metrics
 
-	// Owned by the goroutine of Run.
+	stepping sync.Mutex // one Step at a time; guards what follows
+
 	waiting map[chunkKey]time.Time // when a chunk was first seen without leaf
 	raised  bool                   // the finding of the present delay is out
 }
@@ -145,8 +147,10 @@ func (s *Ledger) Run(ctx context.Context) error {
 }
 
 // Step gives a leaf to everything that waits for one now. Run calls it; a
-// command that works on a data folder without Run may call it instead.
+// caller that needs all leaves at once may call it beside Run.
 func (s *Ledger) Step(ctx context.Context) error {
+	s.stepping.Lock()
+	defer s.stepping.Unlock()
 	for {
 		n, err := s.stepChunks(ctx)
 		if err != nil {
