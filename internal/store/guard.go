@@ -37,10 +37,17 @@ func readOnly(sql string) (string, error) {
 			return "", &text.Hint{Err: errors.New("failed to select: a FORMAT clause is not possible"), Hint: "leave it out"}
 		case i+1 < len(words) && words[i+1] == "(" && outside(w):
 			return "", &text.Hint{Err: fmt.Errorf("failed to select: the function %s reaches outside the store", strings.ToLower(w)), Hint: "read from the tables that SHOW TABLES lists"}
+		case i+2 < len(words) && w == "SYSTEM" && words[i+1] == "." && harmful(words[i+2]):
+			return "", &text.Hint{Err: fmt.Errorf("failed to select: reading system.%s runs a program or stops every thread", strings.ToLower(words[i+2])), Hint: "SHOW TABLES lists the tables of the record"}
 		}
 	}
 	return sql[:end], nil
 }
+
+// harmful says whether reading a table of the engine's does more than read:
+// models starts the program that the process is a second time, as ClickHouse's
+// bridge to CatBoost, and stack_trace sends a signal to every thread.
+func harmful(table string) bool { return table == "MODELS" || table == "STACK_TRACE" }
 
 // selects reports whether a statement that readOnly let pass has columns that
 // can be described.
@@ -61,7 +68,7 @@ func outside(function string) bool {
 		"ICEBERG", "ICEBERGS3", "ICEBERGLOCAL", "ICEBERGAZURE", "ICEBERGHDFS", "ICEBERGCLUSTER",
 		"ICEBERGS3CLUSTER", "ICEBERGLOCALCLUSTER", "ICEBERGAZURECLUSTER", "ICEBERGHDFSCLUSTER",
 		"PAIMON", "PAIMONS3", "PAIMONLOCAL", "PAIMONAZURE", "PAIMONHDFS", "PAIMONCLUSTER", "PAIMONS3CLUSTER", "PAIMONAZURECLUSTER", "PAIMONHDFSCLUSTER",
-		"FILESYSTEM", "CATBOOSTEVALUATE", "EVAL", "PROMETHEUSQUERY", "PROMETHEUSQUERYRANGE":
+		"MERGE", "LOOP", "FILESYSTEM", "CATBOOSTEVALUATE", "EVAL", "PROMETHEUSQUERY", "PROMETHEUSQUERYRANGE":
 		return true
 	}
 	return false

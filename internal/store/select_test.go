@@ -107,3 +107,21 @@ func FuzzReadOnly(f *testing.F) {
 		}
 	})
 }
+
+// TestHarmfulTables: these never reach the engine, where reading them would
+// start a program or stop threads.
+func TestHarmfulTables(t *testing.T) {
+	for _, sql := range []string{
+		"SELECT * FROM system.models", "SELECT count() FROM `system` . \"models\"", "SELECT * FROM System.Stack_Trace", "DESCRIBE system.models",
+		"SELECT * FROM merge('system', '^models$')", "SELECT * FROM loop(system, models)", "WITH x AS (SELECT * FROM system./**/stack_trace) SELECT * FROM x",
+	} {
+		if _, err := store.ReadOnly(sql); err == nil || text.HintOf(err) == "" {
+			t.Errorf("%q: %v, want a refusal with a hint", sql, err)
+		}
+	}
+	for _, sql := range []string{"SELECT name FROM system.tables", "SELECT 1 AS models", "SELECT stack_trace.x FROM (SELECT 1 AS x) AS stack_trace"} {
+		if _, err := store.ReadOnly(sql); err != nil {
+			t.Errorf("%q: %v", sql, err)
+		}
+	}
+}
