@@ -60,15 +60,6 @@ func target(template string, keys []string, present bool) string {
 	return string(b)
 }
 
-// queryKey is the key of a parameter if it is a plain identifier. A parameter
-// without a value may be a value itself, as in ?alice.
-func queryKey(f *audit.Field) string {
-	if f.Value.Empty() || !identifier(f.Name) {
-		return plain.Redacted
-	}
-	return strings.Clone(f.Name) // not the whole line
-}
-
 // identifier reports whether s is a name such as a program gives: a letter,
 // then letters, underscores, dashes and at most two digits.
 func identifier(s string) bool {

@@ -61,35 +61,6 @@ func (s *Console) explainAll(p *text.Printer) []explained {
 	return out
 }
 
-// summary is the sentence of a finding, or "" where its control has none.
-func (s *Console) summary(f record, p *text.Printer) string {
-	if s.deps.Controls == nil {
-		return ""
-	}
-	c := s.deps.Controls.Control(f.Str("control"))
-	if c == nil || c.Texts != nil {
-		return ""
-	}
-	who := f.Str("principal_label")
-	if who == "" {
-		who = p.T("console.principal."+f.Str("principal_kind"), nil)
-	}
-	system := f.Str("system")
-	if system == "" {
-		system = f.Str("source")
-	}
-	data := strings.Join(f.Strs("categories"), ", ")
-	if data == "" {
-		data = p.T("console.word.data", nil)
-	}
-	id := c.Message("summary")
-	out := p.N(id, max(f.Uint("count"), 1), map[string]any{"Principal": who, "Data": data, "System": system, "Source": f.Str("source")})
-	if out == "!"+id+"!" {
-		return ""
-	}
-	return out
-}
-
 // Fact is a named fact of a finding as people read it.
 func (v view) Fact(control, name, value string) string {
 	if name == "reason" {

@@ -123,12 +123,6 @@ func seedFindings(r *rand.Rand, entries []audit.Entry, chunk string) []audit.Fin
 	return out
 }
 
-// seedFinding is one finding of a batch outside of chunks.
-func seedFinding(at time.Time, id, control string) []audit.Finding {
-	return []audit.Finding{{ID: id, Kind: audit.Violation, Control: control, ControlVersion: 1, Severity: audit.SeverityHigh, Time: at, Until: at, Detected: at,
-		Source: "shop", System: "shop", Principal: seedPrincipals[0].id, PrincipalKind: "staff", PrincipalLabel: seedPrincipals[0].label, Resource: "/login", Count: 25}}
-}
-
 // seedRegisters makes requests, a suppression, a report run and a schedule.
 func seedRegisters(t testing.TB, s *site) {
 	t.Helper()
