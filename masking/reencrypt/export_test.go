@@ -1,0 +1,32 @@
+package reencrypt
+
+import (
+	"gitlab.com/yawning/secp256k1-voi"
+)
+
+// EncodedU is the constant second generator.
+const EncodedU = encodedU
+
+// NonZero is the step from a digest to a scalar of 1 to q-1.
+func NonZero(h [32]byte) []byte { return nonZero(&h).Bytes() }
+
+// MultU returns s times U by the table, in constant and in variable time.
+func MultU(s *secp256k1.Scalar) (constant, variable *secp256k1.Point) {
+	return generatorU().mult(s), generatorU().multVartime(s)
+}
+
+// Simple is the plain concatenation that ciphertexts are bound to.
+func (c *Capsule) Simple() []byte { return c.simple() }
+
+// Simple is the fragment's plain concatenation.
+func (f *CapsuleFragment) Simple() []byte {
+	var b []byte
+	for _, p := range []*point{&f.e1, &f.v1} {
+		b = append(b, p.enc[:]...)
+	}
+	b = append(b, f.id[:]...)
+	for _, p := range []*point{&f.precursor, &f.e2, &f.v2, &f.commitment, &f.u2} {
+		b = append(b, p.enc[:]...)
+	}
+	return append(append(b, f.z3.Bytes()...), f.forReader[:]...)
+}
