@@ -185,16 +185,15 @@ func ReadReencryptPublic(b []byte) (*reencrypt.PublicKey, string, error) {
 	if err := reencrypt.Register(); err != nil {
 		return nil, "", err
 	}
-	h, err := keyset.ReadWithNoSecrets(keyset.NewJSONReader(bytes.NewReader(b)))
+	ks, err := keyset.NewJSONReader(bytes.NewReader(b)).Read()
+	if err == nil {
+		_, err = keyset.NewHandleWithNoSecrets(ks) // Tink's own checks
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("failed to read a public keyset: %w", err)
 	}
-	m := &keyset.MemReaderWriter{}
-	if err := h.WriteWithNoSecrets(m); err != nil {
-		return nil, "", fmt.Errorf("failed to read a public keyset: %w", err)
-	}
-	for _, key := range m.Keyset.GetKey() {
-		if key.GetKeyId() != m.Keyset.GetPrimaryKeyId() {
+	for _, key := range ks.GetKey() {
+		if key.GetKeyId() != ks.GetPrimaryKeyId() {
 			continue
 		}
 		_, pub, err := reencrypt.FromKeyData(key.GetKeyData())

@@ -30,3 +30,11 @@ func (f *CapsuleFragment) Simple() []byte {
 	}
 	return append(append(b, f.z3.Bytes()...), f.forReader[:]...)
 }
+
+// Unchecked is what Verify returns, without verifying.
+func (f *CapsuleFragment) Unchecked(c *Capsule, p Parties) *VerifiedFragment {
+	return &VerifiedFragment{fragment: f, capsule: c, delegator: p.Delegator, receiver: p.Receiver}
+}
+
+// HasTable tells whether the key has its table.
+func (k *PublicKey) HasTable() bool { return k.fixed.Load() != nil }

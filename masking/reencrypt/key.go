@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"gitlab.com/yawning/secp256k1-voi"
 	"gitlab.com/yawning/secp256k1-voi/secec"
@@ -29,7 +30,8 @@ type PrivateKey struct {
 type PublicKey struct {
 	point
 	verify *secec.PublicKey
-	fixed  *fixedPoint // nil unless Precompute made it
+	uses   atomic.Int64               // multiplications so far, up to the table
+	fixed  atomic.Pointer[fixedPoint] // nil until the key is long-lived
 }
 
 // GenerateKey makes a random key pair.
@@ -112,21 +114,19 @@ func (k *PublicKey) Equal(o *PublicKey) bool {
 	return k.known() && o.known() && k.enc == o.enc
 }
 
-// Precompute returns the same key with a table of 90 KB, made in a third of a
-// millisecond, that saves Encapsulate and Grant a quarter of their time.
-func (k *PublicKey) Precompute() *PublicKey {
-	if !k.known() {
-		return nil
-	}
-	return &PublicKey{point: k.point, verify: k.verify, fixed: newFixedPoint(k.point)}
-}
-
 func (k *PublicKey) known() bool { return k != nil && k.p != nil }
+
+// tableAfter is the number of multiplications after which a key is long-lived:
+// its table takes the time of ten to make and 90 KB to keep.
+const tableAfter = 16
 
 // times returns s times the key in constant time.
 func (k *PublicKey) times(s *secp256k1.Scalar) *secp256k1.Point {
-	if k.fixed != nil {
-		return k.fixed.mult(s)
+	if t := k.fixed.Load(); t != nil {
+		return t.mult(s)
+	}
+	if k.uses.Add(1) == tableAfter {
+		k.fixed.Store(newFixedPoint(k.point))
 	}
 	return mult(s, k.p)
 }
