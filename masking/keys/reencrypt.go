@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -86,19 +87,25 @@ func (s *Store) Reencrypt(name string) (*ReencryptKeys, error) {
 // RotateReencrypt adds a fresh key pair and makes it the primary one. Older
 // pairs stay enabled, so that capsules made for them still open.
 func (s *Store) RotateReencrypt(name string) (*ReencryptKeys, error) {
+	path, err := s.reencryptPath(name)
+	if err != nil {
+		return nil, err
+	}
+	// Of two that rotate at once neither may lose the other's key pair: what was
+	// sealed to it would never open.
+	unlock, err := lockFolder(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s/%s", ErrNoKeyset, reencryptFolder, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to lock the folder of keysets: %w", err)
+	}
+	defer unlock()
 	k, err := s.Reencrypt(name)
 	if err != nil {
 		return nil, err
 	}
-	m := keyset.NewManagerFromHandle(k.handle)
-	id, err := m.Add(reencrypt.Template())
-	if err != nil {
-		return nil, fmt.Errorf("failed to rotate keyset %s: %w", name, err)
-	}
-	if err := m.SetPrimary(id); err != nil {
-		return nil, fmt.Errorf("failed to rotate keyset %s: %w", name, err)
-	}
-	h, err := m.Handle()
+	h, err := withNewPrimary(k.handle)
 	if err != nil {
 		return nil, fmt.Errorf("failed to rotate keyset %s: %w", name, err)
 	}
@@ -106,14 +113,40 @@ func (s *Store) RotateReencrypt(name string) (*ReencryptKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := s.reencryptPath(name)
-	if err != nil {
-		return nil, err
-	}
 	if err := replace(path, b, 0o600); err != nil {
 		return nil, fmt.Errorf("failed to write keyset %s: %w", name, err)
 	}
 	return newReencryptKeys(name, h)
+}
+
+func withNewPrimary(h *keyset.Handle) (*keyset.Handle, error) {
+	m := keyset.NewManagerFromHandle(h)
+	id, err := m.Add(reencrypt.Template())
+	if err != nil {
+		return nil, err
+	}
+	if err := m.SetPrimary(id); err != nil {
+		return nil, err
+	}
+	return m.Handle()
+}
+
+// lockFolder waits until no other process or goroutine has the folder locked.
+func lockFolder(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(d.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return func() { _ = d.Close() }, nil // closing unlocks
 }
 
 func (s *Store) wrapReencrypt(name string, h *keyset.Handle) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tallystick/tallystick/masking/keys"
@@ -73,6 +74,55 @@ func opens(t *testing.T, k *reencrypt.PrivateKey, c *reencrypt.Capsule, sealed [
 	}
 	if got, err := secret.Unseal(c, sealed); err != nil || string(got) != "original" {
 		t.Fatalf("opened %q, error %v", got, err)
+	}
+}
+
+// TestReencryptKeysRotateAtOnce rotates through two stores: no key pair is lost.
+func TestReencryptKeysRotateAtOnce(t *testing.T) {
+	s, dir := open(t)
+	if _, err := s.RotateReencrypt("a"); !errors.Is(err, keys.ErrNoKeyset) {
+		t.Fatalf("rotated nothing, error %v", err)
+	}
+	if _, err := s.CreateReencrypt("a"); err != nil {
+		t.Fatal(err)
+	}
+	kek, err := keys.LocalKEK(filepath.Join(dir, "..", "..", "kek.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keys.Open(dir, kek)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	ids := make(chan string, 8)
+	for i := range cap(ids) {
+		wg.Go(func() {
+			k, err := []*keys.Store{s, other}[i%2].RotateReencrypt("a")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, id, err := k.Primary(); err == nil {
+				ids <- id
+			}
+		})
+	}
+	wg.Wait()
+	close(ids)
+	k, err := s.Reencrypt("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for id := range ids {
+		if _, err := k.Key(id); err != nil {
+			t.Error(err)
+		}
+		n++
+	}
+	if n != 8 {
+		t.Errorf("%d rotations of 8", n)
 	}
 }
 

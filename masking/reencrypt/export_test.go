@@ -38,3 +38,22 @@ func (f *CapsuleFragment) Unchecked(c *Capsule, p Parties) *VerifiedFragment {
 
 // HasTable tells whether the key has its table.
 func (k *PublicKey) HasTable() bool { return k.fixed.Load() != nil }
+
+// Recover interpolates the delegator's private key, as custodians who hold the
+// fragments and their reader can.
+func (k *PrivateKey) Recover(held []*KeyFragment, verified []*VerifiedFragment) ([]byte, error) {
+	x := held[0].precursor
+	shared, err := newAgreement(x, k.public, mult(k.scalar, x.p))
+	if err != nil {
+		return nil, err
+	}
+	lambda, err := shared.coefficients(verified)
+	if err != nil {
+		return nil, err
+	}
+	sum := secp256k1.NewScalar()
+	for i, f := range held {
+		sum.Add(sum, lambda[i].Multiply(lambda[i], f.key))
+	}
+	return sum.Multiply(sum, shared.d()).Bytes(), nil
+}

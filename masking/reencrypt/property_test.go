@@ -337,6 +337,10 @@ func TestSecretsPrintAsNothing(t *testing.T) {
 		}
 		slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
 		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+		holder := fmt.Sprintf("%v %+v", struct{ v any }{v}, struct{ s reencrypt.Secret }{secret})
+		if len(holder) > 120 { // addresses, not bytes
+			t.Errorf("%T inside a struct prints\n%s", v, holder)
+		}
 		want := strings.Repeat("reencrypt: secret\n", 7)
 		if got := b.String(); !strings.HasPrefix(got, want) || strings.Count(got, "reencrypt: secret") != 9 {
 			t.Errorf("%T prints\n%s", v, got)

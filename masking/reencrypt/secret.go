@@ -20,7 +20,9 @@ const Overhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 // Secret is what a capsule carries. It prints as nothing; its zero value gives
 // no key.
 type Secret struct {
-	shared []byte // the shared point, compressed
+	// The shared point, compressed: behind a pointer, as printing a struct that
+	// holds a Secret does not ask Format.
+	shared *[pointSize]byte
 }
 
 func newSecret(p *secp256k1.Point) (Secret, error) {
@@ -28,16 +30,16 @@ func newSecret(p *secp256k1.Point) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	return Secret{shared: q.enc[:]}, nil
+	return Secret{shared: &q.enc}, nil
 }
 
 // Key derives a key for a use: HKDF-SHA256 without salt. Different info gives
 // unrelated keys; the empty info gives the key of Seal.
 func (s Secret) Key(info string) ([]byte, error) {
-	if len(s.shared) == 0 {
+	if s.shared == nil {
 		return nil, ErrMissing
 	}
-	return hkdf.Key(sha256.New, s.shared, nil, info, KeySize)
+	return hkdf.Key(sha256.New, s.shared[:], nil, info, KeySize)
 }
 
 // Seal encrypts bytes under the secret that Encapsulate gave with c: a random
