@@ -231,7 +231,8 @@ type Info struct {
 	Status  string    // primary, enabled or disabled
 }
 
-// List describes the keys of the folder, by role.
+// List describes the keys of the folder, by role, then the named keysets of
+// proxy re-encryption under reencrypt/NAME.
 func (s *Store) List() ([]Info, error) {
 	var out []Info
 	for _, r := range roles {
@@ -246,20 +247,36 @@ func (s *Store) List() ([]Info, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range h.Len() {
-			e, err := h.Entry(i)
-			if err != nil {
-				return nil, err
-			}
-			in := Info{Role: r, KeyID: keyID(e.KeyID()), Created: f.ModTime().UTC(), Status: "disabled"}
-			switch {
-			case e.IsPrimary():
-				in.Status = "primary"
-			case e.KeyStatus() == keyset.Enabled:
-				in.Status = "enabled"
-			}
-			out = append(out, in)
+		in, err := describe(r, h, f.ModTime().UTC())
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, in...)
+	}
+	named, err := s.listReencrypt()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, named...)
+	return out, nil
+}
+
+// describe lists the keys of one keyset.
+func describe(r Role, h *keyset.Handle, created time.Time) ([]Info, error) {
+	var out []Info
+	for i := range h.Len() {
+		e, err := h.Entry(i)
+		if err != nil {
+			return nil, err
+		}
+		in := Info{Role: r, KeyID: keyID(e.KeyID()), Created: created, Status: "disabled"}
+		switch {
+		case e.IsPrimary():
+			in.Status = "primary"
+		case e.KeyStatus() == keyset.Enabled:
+			in.Status = "enabled"
+		}
+		out = append(out, in)
 	}
 	return out, nil
 }
