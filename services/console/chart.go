@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -25,14 +27,16 @@ type series struct {
 }
 
 const (
-	chartWidth, chartHeight         = 960, 200
-	chartLeft, chartTop, chartFloor = 56, 10, 170
+	chartWidth, chartHeight         = 960, 216
+	chartLeft, chartTop, chartFloor = 56, 26, 186
+	digit                           = 7.2 // width of one of a label
 )
 
 // SVG draws the chart. The page shows the same numbers as a table beside it.
 func (c chart) SVG() template.HTML {
 	esc := template.HTMLEscapeString
-	top := niceTop(c.max())
+	sums := c.sums()
+	top, _ := scale(sums)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, chartHeight, esc(c.Title))
 	for i := range 5 {
@@ -44,9 +48,16 @@ func (c chart) SVG() template.HTML {
 	step := float64(chartWidth-chartLeft) / float64(max(len(c.Labels), 1))
 	width := math.Max(1, step*0.78)
 	every := (len(c.Labels) + 9) / 10
+	all := float64(len(c.format(slices.Max(append(sums, 0)))))*digit <= step
 	for i, label := range c.Labels {
 		x := float64(chartLeft) + step*float64(i) + (step-width)/2
-		c.bar(&b, i, x, width, top)
+		y := c.bar(&b, i, x, width, top)
+		if sums[i] > top {
+			fmt.Fprintf(&b, `<path class="cut" d="M%.1f %d l%.1f -7"/>`, x-2, chartTop+22, width+4)
+		}
+		if sums[i] > 0 && (all || sums[i] > top) {
+			fmt.Fprintf(&b, `<text class="value" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, x+width/2, y-4, esc(c.format(sums[i])))
+		}
 		if i%max(every, 1) == 0 {
 			fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`, x+width/2, chartFloor+20, esc(label))
 		}
@@ -55,18 +66,27 @@ func (c chart) SVG() template.HTML {
 	return template.HTML(b.String())
 }
 
-func (c chart) bar(b *strings.Builder, i int, x, width float64, top uint64) {
-	y := float64(chartFloor)
+// Cut reports whether a bar is higher than the chart.
+func (c chart) Cut() bool {
+	_, cut := scale(c.sums())
+	return cut
+}
+
+// bar draws a bar and returns where it ends. One that is higher than the chart
+// is as high as the chart, its parts in proportion.
+func (c chart) bar(b *strings.Builder, i int, x, width float64, top uint64) float64 {
+	y, of := float64(chartFloor), float64(max(top, c.sums()[i]))
 	for _, s := range c.Series {
 		v := s.Values[i]
 		if v == 0 {
 			continue
 		}
-		h := math.Max(float64(v)/float64(top)*(chartFloor-chartTop), 0.6)
+		h := math.Max(float64(v)/of*(chartFloor-chartTop), 1.5)
 		y -= h
 		fmt.Fprintf(b, `<rect class="s-%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, s.Key, x, y, width, h,
 			template.HTMLEscapeString(c.Labels[i]+": "+s.Name+" "+c.format(v)))
 	}
+	return y
 }
 
 // Rows are the bars as a table, empty ones left out.
@@ -84,16 +104,31 @@ func (c chart) Rows() [][]string {
 	return out
 }
 
-func (c chart) max() uint64 {
-	var m uint64
-	for i := range c.Labels {
-		var sum uint64
+// sums are the bars.
+func (c chart) sums() []uint64 {
+	out := make([]uint64, len(c.Labels))
+	for i := range out {
 		for _, s := range c.Series {
-			sum += s.Values[i]
+			out[i] += s.Values[i]
 		}
-		m = max(m, sum)
 	}
-	return m
+	return out
+}
+
+// scale is the top of the axis. One or two bars over four times higher than all
+// others would flatten these, so they are cut: the axis is that of the others.
+func scale(sums []uint64) (top uint64, cut bool) {
+	high := slices.DeleteFunc(slices.Clone(sums), func(v uint64) bool { return v == 0 })
+	slices.SortFunc(high, func(a, b uint64) int { return cmp.Compare(b, a) })
+	for n := 2; n > 0; n-- {
+		if len(high) >= 3*n+1 && high[n-1] > 4*high[n] && high[n-1] > niceTop(high[n]) {
+			return niceTop(high[n]), true
+		}
+	}
+	if len(high) == 0 {
+		return niceTop(0), false
+	}
+	return niceTop(high[0]), false
 }
 
 // niceTop is the least of 4, 8, 12, 16, 20, 28 and their decimal multiples that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -195,6 +196,7 @@ func (s *Console) leaf(ctx context.Context, chunk string, version uint64) (leaf 
 
 type entryView struct {
 	Row    record
+	Groups []fieldGroup // fields with a value, by what they tell
 	Fields []field
 	Ledger *LedgerState // nil: no ledger runs here
 	// Leaf is the number of the chunk's leaf; Committed says that it has one.
@@ -202,8 +204,89 @@ type entryView struct {
 	Committed bool
 }
 
-// field is one field of an entry; Value is "" where the entry has none.
-type field struct{ Name, Value string }
+// field is one field of an entry; Value is "" where the entry has none. Shown is
+// the value as people read it.
+type field struct{ Name, Value, Shown string }
+
+// fieldGroup is the fields that answer one question about an access.
+type fieldGroup struct {
+	Key    string
+	Fields []field
+}
+
+// fieldGroups name the fields that answer each question; the last takes all
+// others.
+var fieldGroups = []struct {
+	Key   string
+	Names []string
+}{
+	{"who", []string{"principal_label", "principal_id", "principal_type", "principal_org", "principal_auth", "principal_verified", "recipient", "contract_ref", "session_id", "device_id", "client_app", "user_agent", "client_cert_subject", "client_cert_sha256", "mtls_verified"}},
+	{"what", []string{"action", "operation", "method", "url_template", "resource_name", "resource_type", "system_key", "dataset", "resource_declared", "target", "host", "query_keys", "referer", "categories", "special_category", "found_kinds", "found_places"}},
+	{"whose", []string{"subjects", "subject_count", "subject_kinds", "subject_categories"}},
+	{"why", []string{"purpose", "purpose_source", "purpose_documented", "legal_basis", "data_use", "consent_ref"}},
+	{"where", []string{"client_country", "client_ip", "peer_ip", "client_port", "xff_chain", "service_country", "dest_country", "transfer_kind", "transfer_ref"}},
+	{"how", []string{"outcome", "status_code", "deny_by", "protocol", "tls_version", "tls_cipher", "sni", "upstream", "bytes_in", "bytes_out", "duration_us", "request_id"}},
+	{"record", nil},
+}
+
+// zeroUnknown are the numbers that are 0 where a line does not tell them.
+var zeroUnknown = []string{"client_port", "status_code", "bytes_in", "bytes_out", "duration_us", "subject_count"}
+
+// groupFields puts the fields that have a value under the questions.
+func groupFields(fields []field) []fieldGroup {
+	left := map[string]field{}
+	for _, f := range fields {
+		if f.Value != "" && (f.Value != "0" || !slices.Contains(zeroUnknown, f.Name)) {
+			left[f.Name] = f
+		}
+	}
+	var out []fieldGroup
+	for _, g := range fieldGroups {
+		group := fieldGroup{Key: g.Key}
+		for _, name := range g.Names {
+			if f, ok := left[name]; ok {
+				group.Fields = append(group.Fields, f)
+				delete(left, name)
+			}
+		}
+		if g.Names == nil {
+			for _, f := range fields {
+				if _, ok := left[f.Name]; ok {
+					group.Fields = append(group.Fields, f)
+				}
+			}
+		}
+		if len(group.Fields) > 0 {
+			out = append(out, group)
+		}
+	}
+	return out
+}
+
+// shown is a value of an entry as people read it.
+func (s *Console) shown(r *request, row record, f audit.EntryField, value string) string {
+	v := view{Printer: r.p, names: s.deps.Names}
+	switch f.Name {
+	case "system_key":
+		return v.System(value)
+	case "purpose":
+		return v.Purpose(value)
+	case "outcome":
+		return v.Word("outcome", value)
+	case "principal_type":
+		return v.Word("principal", value)
+	case "purpose_source":
+		return v.Word("purpose", value)
+	case "categories":
+		return strings.Join(v.Kinds(row.Strs(f.Name)), ", ") + " (" + value + ")"
+	case "action", "transfer_kind", "subject_categories", "subject_kinds", "found_kinds", "found_places":
+		return v.Fact("", f.Name, value)
+	}
+	if f.Kind == audit.Bool {
+		return v.Word("value", value)
+	}
+	return value
+}
 
 func (s *Console) entryPage(r *request) error {
 	row, err := s.entry(r, r.Param("id"))
@@ -212,8 +295,14 @@ func (s *Console) entryPage(r *request) error {
 	}
 	v := entryView{Row: row}
 	for _, f := range audit.EntryFields {
-		v.Fields = append(v.Fields, field{f.Name, fieldText(row, f)})
+		value := fieldText(row, f)
+		shown := value
+		if value != "" {
+			shown = s.shown(r, row, f, value)
+		}
+		v.Fields = append(v.Fields, field{f.Name, value, shown})
 	}
+	v.Groups = groupFields(v.Fields)
 	if v.Ledger, err = s.ledgerState(r.Request.Context()); err != nil {
 		return err
 	}

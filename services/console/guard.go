@@ -248,10 +248,23 @@ func (s *Console) fail(r *request, err error) {
 		r.Redirect(http.StatusSeeOther, "/sign-in?next="+url.QueryEscape(r.Request.URL.RequestURI()))
 		return
 	}
-	r.render(p.status, "error", "console.title.error", errorView{Code: p.code, Message: r.p.T(p.message, nil)})
+	r.render(p.status, "error", p.title(), errorView{Code: p.code, Message: r.p.T(p.message, nil)})
 }
 
 type errorView struct{ Code, Message string }
+
+// title is the id of a page's heading about the problem.
+func (p *problem) title() string {
+	switch {
+	case p == errLink:
+		return "console.title.link"
+	case p.status == http.StatusNotFound:
+		return "console.title.notfound"
+	case p.status == http.StatusForbidden:
+		return "console.title.forbidden"
+	}
+	return "console.title.error"
+}
 
 // act writes an act to the trail before it happens. If that fails the act must
 // not happen.

@@ -34,13 +34,16 @@ func (t alertTexts) Text(control, part, _ string) string {
 // Articles returns nothing: sentences name none.
 func (alertTexts) Articles(string) []string { return nil }
 
-// sentence says what a group of findings is about in the words of alerts, with
-// its day and without its severity, which stands beside it.
+// sentence says what a group of findings is about in the words of alerts,
+// without its severity and its period, which stand beside it.
 func (s *Console) sentence(g *alert.Group, p *text.Printer) string {
 	c := alert.Composer{Text: p, Controls: alertTexts{s, p}, Names: s.deps.Names}
 	out := c.Sentence(g, time.Time{})
 	severity := p.T("alerts.severity."+string(g.Severity), nil)
 	out = strings.TrimLeft(strings.TrimPrefix(out, severity), ":, ")
+	if i := strings.LastIndex(out, ", "+p.Date(g.First.UTC())); i >= 0 {
+		out = out[:i]
+	}
 	first, size := utf8.DecodeRuneInString(out)
 	return string(unicode.ToUpper(first)) + out[size:]
 }

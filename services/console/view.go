@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +101,22 @@ func (v view) Days(from, until time.Time) template.HTML {
 		return template.HTML(day(from))
 	}
 	return template.HTML(day(from) + " – " + day(last))
+}
+
+// Span is from the first to the last of some accesses, UTC to the minute. It
+// never breaks inside a time.
+func (v view) Span(first, last time.Time) template.HTML {
+	at := func(t time.Time, shown string) string {
+		return fmt.Sprintf(`<time datetime=%q>%s</time>`, t.UTC().Format(time.RFC3339), template.HTMLEscapeString(shown))
+	}
+	a, b := v.Date(first)+first.UTC().Format(" 15:04"), v.Date(last)+last.UTC().Format(" 15:04")
+	switch {
+	case a == b:
+		return template.HTML(at(first, a))
+	case v.Date(first) == v.Date(last):
+		return template.HTML(at(first, a) + " – " + at(last, last.UTC().Format("15:04")))
+	}
+	return template.HTML(at(first, a) + " – " + at(last, b))
 }
 
 // Ago says how long before now t was.
@@ -200,14 +217,66 @@ func (v view) Category(key string) string {
 	return key
 }
 
-// Unless is value, or "" where with begins with it: a resource often repeats
-// the operation.
-func (v view) Unless(value, with string) string {
-	if strings.HasPrefix(with, value+" ") {
-		return ""
+// Access is an operation and its resource. A template of a URL begins with its
+// method already, or with * for any.
+func (v view) Access(e record) template.HTML {
+	operation, what := e.Str("operation"), e.Str("url_template")
+	if what == "" {
+		what = e.Str("resource_name")
 	}
-	return value
+	what = strings.TrimPrefix(what, "* ")
+	if operation != "" && what != operation && !strings.HasPrefix(what, operation+" ") {
+		what = strings.TrimSpace(operation + " " + what)
+	}
+	return pathText(what)
 }
+
+// Short is the beginning of what tells a pseudonym from others.
+func (v view) Short(pseudonym string) string {
+	s := pseudonym[strings.LastIndexByte(pseudonym, '.')+1:]
+	if len(s) > 8 {
+		return s[:8] + "…"
+	}
+	return s
+}
+
+// Purpose is the key of a purpose as people read it.
+func (v view) Purpose(key string) string {
+	switch key {
+	case "":
+		return v.Printer.T("console.word.none", nil)
+	case redacted:
+		return v.Printer.T("console.purpose.unknown", nil)
+	}
+	return key
+}
+
+// Object is what an act of the trail was done to.
+func (v view) Object(act, object string) string {
+	if n, ok := strings.CutSuffix(object, " files"); ok && act == "ingest" {
+		if count, err := strconv.ParseUint(n, 10, 64); err == nil {
+			return v.N("console.trail.files", count)
+		}
+	}
+	return object
+}
+
+// Redacted reports whether a value was stated that no list knows.
+func (v view) Redacted(value string) bool { return value == redacted }
+
+// Kinds are the names of categories of data, each once.
+func (v view) Kinds(keys []string) []string {
+	var out []string
+	for _, k := range keys {
+		if n := v.Category(k); !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// redacted stands for a value that was stated and that no list knows.
+const redacted = "[redacted]"
 
 // done are the sentences that a redirect may ask for by ?done=.
 var done = map[string]string{

@@ -28,7 +28,7 @@
         const pulse = await answer.json();
         const findings = seen && seen.findings !== pulse.findings;
         const entries = seen && seen.entries !== pulse.entries;
-        if (findings || ((entries || main.querySelector(".state-running, .state-waiting")) && Date.now() - refreshed > (main.querySelector(".state-running") ? fast : slow))) {
+        if (findings || ((entries || main.querySelector(".state-running, .state-waiting, .working")) && Date.now() - refreshed > (main.querySelector(".state-running, .working") ? fast : slow))) {
           await refresh();
           seen = pulse;
         } else if (!entries) {
