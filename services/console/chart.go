@@ -29,6 +29,7 @@ type series struct {
 const (
 	chartWidth, chartHeight         = 960, 216
 	chartLeft, chartTop, chartFloor = 56, 26, 186
+	beyond                          = 10  // of a bar that is cut
 	digit                           = 7.2 // width of one of a label
 )
 
@@ -53,7 +54,7 @@ func (c chart) SVG() template.HTML {
 		x := float64(chartLeft) + step*float64(i) + (step-width)/2
 		y := c.bar(&b, i, x, width, top)
 		if sums[i] > top {
-			fmt.Fprintf(&b, `<path class="cut" d="M%.1f %d l%.1f -7"/>`, x-2, chartTop+22, width+4)
+			fmt.Fprintf(&b, `<path class="cut" d="M%.1f %d l%.1f -7"/>`, x-2, chartTop+14, width+4)
 		}
 		if sums[i] > 0 && (all || sums[i] > top) {
 			fmt.Fprintf(&b, `<text class="value" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, x+width/2, y-4, esc(c.format(sums[i])))
@@ -73,15 +74,18 @@ func (c chart) Cut() bool {
 }
 
 // bar draws a bar and returns where it ends. One that is higher than the chart
-// is as high as the chart, its parts in proportion.
+// ends a little above the axis, its parts in proportion.
 func (c chart) bar(b *strings.Builder, i int, x, width float64, top uint64) float64 {
-	y, of := float64(chartFloor), float64(max(top, c.sums()[i]))
+	y, of, height := float64(chartFloor), float64(top), float64(chartFloor-chartTop)
+	if sum := c.sums()[i]; sum > top {
+		of, height = float64(sum), height+beyond
+	}
 	for _, s := range c.Series {
 		v := s.Values[i]
 		if v == 0 {
 			continue
 		}
-		h := math.Max(float64(v)/of*(chartFloor-chartTop), 1.5)
+		h := math.Max(float64(v)/of*height, 1.5)
 		y -= h
 		fmt.Fprintf(b, `<rect class="s-%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, s.Key, x, y, width, h,
 			template.HTMLEscapeString(c.Labels[i]+": "+s.Name+" "+c.format(v)))

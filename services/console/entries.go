@@ -240,6 +240,11 @@ func groupFields(fields []field) []fieldGroup {
 			left[f.Name] = f
 		}
 	}
+	for name, same := range map[string]string{"method": "operation", "user_agent": "client_app"} {
+		if left[name].Value == left[same].Value {
+			delete(left, name)
+		}
+	}
 	var out []fieldGroup
 	for _, g := range fieldGroups {
 		group := fieldGroup{Key: g.Key}
@@ -279,7 +284,7 @@ func (s *Console) shown(r *request, row record, f audit.EntryField, value string
 		return v.Word("purpose", value)
 	case "categories":
 		return strings.Join(v.Kinds(row.Strs(f.Name)), ", ") + " (" + value + ")"
-	case "action", "transfer_kind", "subject_categories", "subject_kinds", "found_kinds", "found_places":
+	case "action", "transfer_kind", "subject_categories", "subject_kinds", "found_kinds", "found_places", "time_quality", "principal_org":
 		return v.Fact("", f.Name, value)
 	}
 	if f.Kind == audit.Bool {

@@ -136,6 +136,21 @@ func (v view) Ago(t time.Time) string {
 	return v.N("console.ago.days", uint64(d/(24*time.Hour)))
 }
 
+// Lasting is a length of time in the unit that suits it.
+func (v view) Lasting(d time.Duration) string {
+	switch {
+	case d < 100*time.Millisecond:
+		return v.T("console.source.atonce")
+	case d < 2*time.Minute:
+		return v.T("console.seconds", "Count", v.Decimal(d.Seconds(), 1))
+	case d < 2*time.Hour:
+		return v.N("console.lasting.minutes", uint64(d/time.Minute))
+	case d < 48*time.Hour:
+		return v.N("console.lasting.hours", uint64(d/time.Hour))
+	}
+	return v.N("console.lasting.days", uint64(d/(24*time.Hour)))
+}
+
 // Has reports whether the person has one of the roles.
 func (v view) Has(roles ...string) bool {
 	for _, r := range roles {
