@@ -158,3 +158,12 @@ func TestDataHasEveryValue(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestHeatDigits holds the digits on every ground to WCAG AA.
+func TestHeatDigits(t *testing.T) {
+	for share := 0.0; share <= 1; share += 0.005 {
+		if c := chart.DigitContrast(share); c < 4.5 {
+			t.Errorf("digits at share %.3f have contrast %.2f", share, c)
+		}
+	}
+}

@@ -117,11 +117,7 @@ func (c Heat) cell(d *Drawing, x, y, w, h, v, most float64) {
 	if v == 0 || width(s)+4 > w {
 		return
 	}
-	color := ink
-	if share > 0.62 {
-		color = Color{255, 255, 255}
-	}
-	d.text(x+w/2, y+16, s, Middle, color, false)
+	d.text(x+w/2, y+16, s, Middle, inkOn(shade(share)), false)
 }
 
 // key writes what the letters above the columns mean and returns the y below.
@@ -137,6 +133,36 @@ func (c Heat) key(d *Drawing, y float64) float64 {
 		x += w
 	}
 	return y + 6
+}
+
+// inkOn is the ink that reads best on a ground: black is no paler than ink where
+// the ground is neither pale nor dark.
+func inkOn(ground Color) Color {
+	white := Color{255, 255, 255}
+	switch {
+	case contrast(ink, ground) >= 4.5:
+		return ink
+	case contrast(white, ground) >= 4.5:
+		return white
+	}
+	return Color{}
+}
+
+// contrast is that of WCAG 2, between 1 and 21.
+func contrast(a, b Color) float64 {
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+func luminance(c Color) float64 {
+	part := func(v uint8) float64 {
+		s := float64(v) / 255
+		if s <= 0.04045 {
+			return s / 12.92
+		}
+		return math.Pow((s+0.055)/1.055, 2.4)
+	}
+	return 0.2126*part(c.R) + 0.7152*part(c.G) + 0.0722*part(c.B)
 }
 
 func letter(i int) string { return string(rune('A' + i)) }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/tallystick/tallystick/reports"
@@ -14,6 +15,16 @@ import (
 
 // shownRows is how many rows of evidence a page shows; CSV and JSON have all.
 const shownRows = 50
+
+// soft is a text of a table that may break after the dots, slashes and
+// underscores of a key rather than inside its words.
+func soft(s string) template.HTML {
+	esc := template.HTMLEscapeString(s)
+	return template.HTML(keyBreaks.ReplaceAllString(esc, "$1<wbr>")) //nolint:gosec // escaped above
+}
+
+// keyBreaks are the places between two letters, where no number is divided.
+var keyBreaks = regexp.MustCompile(`([a-z}][._/])\b`)
 
 // HTML writes one self-contained page: styles and charts inline, no script, no
 // request to anything. Each number opens to its sentence, SQL and rows.
@@ -30,6 +41,7 @@ func HTML(w io.Writer, r *reports.Report) error {
 		"word":     func(id string) string { return r.Words[id] },
 		"evidence": r.EvidenceOf,
 		"join":     func(s []string) string { return strings.Join(s, " · ") },
+		"soft":     soft,
 		"head":     func(rows [][]string) [][]string { return rows[:min(len(rows), shownRows)] },
 		"more":     func(rows [][]string) int { return max(len(rows)-shownRows, 0) },
 		"svg": func(f reports.Figure) (template.HTML, error) {
