@@ -243,7 +243,7 @@ func (v view) Access(e record) template.HTML {
 	if operation != "" && what != operation && !strings.HasPrefix(what, operation+" ") {
 		what = strings.TrimSpace(operation + " " + what)
 	}
-	return pathText(what)
+	return template.HTML(strings.ReplaceAll(string(pathText(what)), "_<wbr>", "_"))
 }
 
 // Short is the beginning of what tells a pseudonym from others.
