@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/integration/chromium"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/services/console"
@@ -92,6 +93,12 @@ func narrow(t *testing.T, b *chromium.Browser, base string, pages map[string]str
 		}
 		b.Shoot(name + "-narrow")
 	}
+}
+
+// seedFinding is one finding of a batch outside of chunks.
+func seedFinding(at time.Time, id, control string) []audit.Finding {
+	return []audit.Finding{{ID: id, Kind: audit.Violation, Control: control, ControlVersion: 1, Severity: audit.SeverityHigh, Time: at, Until: at, Detected: at,
+		Source: "shop", System: "shop", Principal: seedPrincipals[0].id, PrincipalKind: "staff", PrincipalLabel: seedPrincipals[0].label, Resource: "/login", Count: 25}}
 }
 
 // TestBrowserRefreshes shows a finding on the overview without a reload, two
