@@ -112,7 +112,8 @@ func (s *Console) orderReport(r *request) error {
 	if err != nil {
 		return s.mendable(r, err)
 	}
-	return r.seeOther("/reports/"+id, "report")
+	r.Redirect(http.StatusSeeOther, "/reports/"+id)
+	return nil
 }
 
 // mendable shows an error with its hint on the reports page.

@@ -34,7 +34,7 @@ const hoursQuery = `SELECT source, hour, sum(received) AS lines, sum(rejected) A
  GROUP BY source, hour ORDER BY hour DESC`
 
 const lastLinesQuery = `SELECT source, max(ingest_time) AS last_line,
- dateDiff('millisecond', argMax(event_time, ingest_time), max(ingest_time)) AS behind FROM entries GROUP BY source`
+ dateDiff('millisecond', argMax(event_time, (ingest_time, event_time)), max(ingest_time)) AS behind FROM entries GROUP BY source`
 
 // hours reads the hours of the logs in p that have lines, newest first.
 func (s *Console) hours(ctx context.Context, p period) ([]SourceHour, error) {

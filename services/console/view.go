@@ -295,7 +295,7 @@ const redacted = "[redacted]"
 
 // done are the sentences that a redirect may ask for by ?done=.
 var done = map[string]string{
-	"report": "console.done.report", "schedule": "console.done.schedule", "unschedule": "console.done.unschedule",
+	"schedule": "console.done.schedule", "unschedule": "console.done.unschedule",
 	"suppress": "console.done.suppress", "unsuppress": "console.done.unsuppress", "approve": "console.done.approve", "deny": "console.done.deny",
 	"user": "console.done.user", "roles": "console.done.roles", "password": "console.done.password", "disable": "console.done.disable", "enable": "console.done.enable",
 }
