@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/templates"
@@ -644,5 +645,65 @@ func TestRolesChange(t *testing.T) {
 	}
 	if acts := s.acts(); !slices.Contains(acts, "root user.roles") {
 		t.Errorf("the trail: %q", acts)
+	}
+}
+
+// TestScale cuts one or two bars that would flatten all others, and no more.
+func TestScale(t *testing.T) {
+	for _, c := range []struct {
+		bars []uint64
+		top  uint64
+		cut  bool
+	}{
+		{[]uint64{0, 2, 1, 145, 4}, 4, true},
+		{[]uint64{2, 1, 145, 120, 4, 3, 3}, 4, true},
+		{[]uint64{30, 40, 120, 35}, 120, false},
+		{[]uint64{0, 0, 145, 2}, 160, false},
+		{[]uint64{0, 0}, 4, false},
+		{nil, 4, false},
+	} {
+		if top, cut := console.Scale(c.bars); top != c.top || cut != c.cut {
+			t.Errorf("bars %v: top %d, cut %v", c.bars, top, cut)
+		}
+	}
+}
+
+// TestAccess names the method of an access once.
+func TestAccess(t *testing.T) {
+	for _, c := range [][3]string{
+		{"GET", "GET /v1/customers/{id}", "GET /v1/customers/{id}"}, {"POST", "* /signin", "POST /signin"}, {"GET", "/", "GET /"},
+		{"READ", "topic orders", "READ topic orders"}, {"", "/x", "/x"}, {"PING", "", "PING"},
+	} {
+		if got := console.Access(c[0], c[1]); got != c[2] {
+			t.Errorf("%q of %q is %q", c[0], c[1], got)
+		}
+	}
+}
+
+// TestFieldGroups shows every field of an entry once, named in both languages.
+func TestFieldGroups(t *testing.T) {
+	var names []string
+	for _, f := range audit.EntryFields {
+		names = append(names, f.Name)
+	}
+	var got []string
+	for _, group := range console.FieldLists(names...) {
+		got = append(got, group...)
+	}
+	slices.Sort(got)
+	slices.Sort(names)
+	if !slices.Equal(got, names) {
+		t.Errorf("fields %v, want %v", got, names)
+	}
+	for _, lang := range []string{"en", "pt-BR"} {
+		catalogue, err := os.ReadFile("../../templates/messages/console." + lang + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if !strings.Contains(string(catalogue), "\nconsole.field."+name+":") {
+				t.Errorf("the field %s has no name in %s", name, lang)
+			}
+		}
 	}
 }

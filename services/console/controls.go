@@ -61,6 +61,14 @@ func (s *Console) explainAll(p *text.Printer) []explained {
 	return out
 }
 
+// FactName is the name of a fact: controls may ask for any field of an entry.
+func (v view) FactName(name string) string {
+	if t := v.Word("fact", name); t != name {
+		return t
+	}
+	return v.Word("field", name)
+}
+
 // Fact is a named fact of a finding as people read it.
 func (v view) Fact(control, name, value string) string {
 	if name == "reason" {
@@ -71,6 +79,10 @@ func (v view) Fact(control, name, value string) string {
 	}
 	words := strings.Split(value, ", ")
 	for i, w := range words {
+		if w == redacted {
+			words[i] = v.Printer.T("console.purpose.unknownshort", nil)
+			continue
+		}
 		id := "console.value." + w
 		if t := v.Printer.T(id, nil); t != "!"+id+"!" {
 			words[i] = t

@@ -1,6 +1,10 @@
 package console
 
-import "github.com/tallystick/tallystick/internal/registers"
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/internal/registers"
+)
 
 // Route is a line of the table of routes.
 type Route struct {
@@ -27,6 +31,29 @@ var Origin = origin
 
 // LocalPath keeps redirects local.
 var LocalPath = localPath
+
+// Scale is the top of a chart's axis and whether a bar is cut.
+var Scale = scale
+
+// Access is an operation and its resource.
+func Access(operation, template string) string {
+	return strings.ReplaceAll(string(view{}.Access(record{"operation": operation, "url_template": template})), "<wbr>", "")
+}
+
+// FieldLists are the fields of an entry as its page groups them, by group.
+func FieldLists(names ...string) map[string][]string {
+	var fields []field
+	for _, n := range names {
+		fields = append(fields, field{Name: n, Value: "value of " + n})
+	}
+	out := map[string][]string{}
+	for _, g := range groupFields(fields) {
+		for _, f := range g.Fields {
+			out[g.Key] = append(out[g.Key], f.Name)
+		}
+	}
+	return out
+}
 
 // NiceTop is the top of a chart's axis.
 var NiceTop = niceTop
