@@ -248,8 +248,7 @@ func (s *site) dump() {
 
 // tickets is a receiver of webhooks that keeps every body beside the tickets.
 type tickets struct {
-	url     string
-	handler http.Handler // set once the secret is known
+	url string
 
 	mu       sync.Mutex
 	bodies   [][]byte
