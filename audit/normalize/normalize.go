@@ -44,9 +44,12 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 			continue
 		}
 		e.ClientAddr = clientAddr(e, trusted)
-		if e.Protocol == "kafka" {
+		switch e.Protocol {
+		case "kafka":
 			kafkaOperation(e)
-		} else {
+		case "mqtt":
+			mqttOperation(e)
+		default:
 			httpOperation(e)
 			setURL(e)
 		}
@@ -146,14 +149,19 @@ func setOutcome(e *audit.Event) {
 }
 
 func outcome(e *audit.Event) audit.Outcome {
-	if e.Protocol == "kafka" {
+	if e.Protocol == "kafka" || e.Protocol == "mqtt" {
 		switch {
 		case fieldOf(e, "check") == "filter":
 			return audit.OutcomeUnknown // nothing was asked for by name
 		case e.Denied:
 			return audit.OutcomeDenied
+		case fieldOf(e, "error_code") != "":
+			return audit.OutcomeError
 		}
 		return audit.OutcomeAllowed
+	}
+	if o := proxyOutcome(e); o != "" {
+		return o
 	}
 	switch st := e.Status; {
 	case e.Denied, st == 401, st == 403, st == 407:
@@ -168,6 +176,66 @@ func outcome(e *audit.Event) audit.Outcome {
 		return audit.OutcomeError
 	}
 	return audit.OutcomeAllowed
+}
+
+// proxyOutcome is what a proxy says beside the status: HAProxy's termination
+// state (configuration manual 8.5), Squid's result, Apache's connection status.
+// It is "" when the status decides.
+func proxyOutcome(e *audit.Event) audit.Outcome {
+	for i := range e.Fields {
+		v := e.Fields[i].Value
+		switch e.Fields[i].Name {
+		case "termination":
+			return terminated(e, v.Reveal(access))
+		case "result":
+			return squidOutcome(e, v.Reveal(access))
+		case "connection_status":
+			if v.Reveal(access) == "X" {
+				return audit.OutcomeAborted
+			}
+		case "connection_error":
+			return audit.OutcomeError
+		}
+	}
+	return ""
+}
+
+// terminated reads the first letter of a termination state: who ended the
+// session. With none, or when HAProxy answered by itself (L), the status
+// decides; a connection without a status came to its end as it should.
+func terminated(e *audit.Event, state string) audit.Outcome {
+	if state == "" {
+		return ""
+	}
+	switch state[0] {
+	case 'P':
+		e.DenyBy = "proxy"
+		return audit.OutcomeDenied
+	case 'S', 's', 'R', 'I', 'D', 'U':
+		return audit.OutcomeError
+	case 'C', 'c', 'K':
+		return audit.OutcomeAborted
+	case '-':
+		if e.Protocol == "tcp" && e.Status == 0 {
+			return audit.OutcomeAllowed
+		}
+	}
+	return ""
+}
+
+// squidOutcome reads a result code: TCP_DENIED, and what follows the code when
+// the client left or the time was up.
+func squidOutcome(e *audit.Event, code string) audit.Outcome {
+	switch {
+	case strings.HasPrefix(code, "TCP_DENIED"), strings.HasPrefix(code, "UDP_DENIED"):
+		e.DenyBy = "proxy"
+		return audit.OutcomeDenied
+	case strings.HasSuffix(code, "_ABORTED"):
+		return audit.OutcomeAborted
+	case strings.HasSuffix(code, "_TIMEDOUT"):
+		return audit.OutcomeError
+	}
+	return ""
 }
 
 // fieldOf is the clear value of a named field of the line, "" if it has none.
