@@ -3,13 +3,16 @@
 // query.
 //
 // It fills the second group of fields of an Event and changes none that parse
-// filled, except an absent host that the request target names. It does not
+// filled, except an absent host that the request target names and a cipher suite
+// that is a number. It does not
 // know the data map. The pipeline calls it after parse.
 package normalize
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/tallystick/tallystick/audit"
@@ -54,6 +57,7 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 			setURL(e)
 		}
 		e.TLS = tlsVersion(e)
+		e.TLSCipher = cipherName(e.TLSCipher)
 		setOutcome(e)
 	}
 	return nil
@@ -120,9 +124,9 @@ func tlsVersion(e *audit.Event) string {
 			return "none"
 		}
 		return ""
-	case "TLSv1.3", "TLSv1_3", "1.3", "772", "TLS1.3", "TLS 1.3", "tls1.3", "tlsv1.3":
+	case "TLSv1.3", "TLSv1_3", "1.3", "772", "0x304", "0x0304", "TLS1.3", "TLS 1.3", "tls1.3", "tlsv1.3":
 		return "1.3"
-	case "TLSv1.2", "TLSv1_2", "1.2", "771", "TLS1.2", "TLS 1.2", "tls1.2", "tlsv1.2":
+	case "TLSv1.2", "TLSv1_2", "1.2", "771", "0x303", "0x0303", "TLS1.2", "TLS 1.2", "tls1.2", "tlsv1.2":
 		return "1.2"
 	case "TLSv1.1", "TLSv1_1", "1.1", "770", "TLS1.1", "TLS 1.1", "tls1.1", "tlsv1.1":
 		return "1.1"
@@ -132,6 +136,20 @@ func tlsVersion(e *audit.Event) string {
 		return "SSLv3"
 	}
 	return ""
+}
+
+// cipherName is the IANA name of a cipher suite that the format gives as a
+// number, as Caddy and Envoy's gRPC log do.
+func cipherName(c plain.Text) plain.Text {
+	s := c.Reveal(access)
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return c
+	}
+	n, err := strconv.ParseUint(s, 0, 16)
+	if err != nil {
+		return c
+	}
+	return plain.New(tls.CipherSuiteName(uint16(n)))
 }
 
 // setOutcome works out what became of the access.

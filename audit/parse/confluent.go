@@ -36,7 +36,6 @@ func newConfluent(o options) *jsonTree {
 	operation := t.either("data.authorizationInfo.operation", "data.authorization_info.operation")
 	resourceType := t.either("data.authorizationInfo.resourceType", "data.authorization_info.resource_type")
 	resource := t.either("data.authorizationInfo.resourceName", "data.authorization_info.resource_name")
-	mechanism := t.either("data.authenticationInfo.metadata.mechanism", "data.authentication_info.metadata.mechanism")
 	status := t.see("data.result.status")
 	cloudType, cloudID := t.see("data.cloudResources.resource.type"), t.see("data.cloudResources.resource.resourceId")
 	t.locate(o, "")
@@ -62,14 +61,10 @@ func newConfluent(o options) *jsonTree {
 				}
 			}
 		}
-		security := "SSL"
-		if get(mechanism) != "" {
-			security = "SASL_SSL"
-		}
 		if strings.IndexByte(who, ':') < 0 {
 			who = "User:" + who
 		}
-		kafkaUser(e, who, security)
+		kafkaUser(e, who, "SASL_SSL")
 		e.Method = plain.New(confluentMethod(get(operation), get(method)))
 		e.ResourceType, e.ResourceName = plain.New(get(resourceType)), plain.New(get(resource))
 		if e.ResourceName.Empty() {
@@ -77,6 +72,9 @@ func newConfluent(o options) *jsonTree {
 		}
 		if e.ResourceName.Empty() {
 			e.ResourceType, e.ResourceName = plain.New(raw[cloudType]), plain.New(raw[cloudID])
+		}
+		if addr := e.PeerAddr.Reveal(access); strings.HasPrefix(addr, "/") { // as Java prints an address
+			e.PeerAddr = plain.New(addr[1:])
 		}
 		addField(e, "request", get(method))
 		addField(e, "event_type", raw[kind])

@@ -143,9 +143,9 @@ func envoyHeader(first, alt string) variable {
 // envoyVariables are the commands that have a place in an event, and those
 // that say nothing about an access.
 var envoyVariables = map[string]variable{
-	"PROTOCOL": {field: fProtocol, shape: shapeToken}, "RESPONSE_CODE": {field: fStatus, shape: shapeNumber},
+	"PROTOCOL": {field: fProtocol, shape: shapeVersion}, "RESPONSE_CODE": {field: fStatus, shape: shapeNumber},
 	"RESPONSE_FLAGS": {field: fFlags, shape: shapeToken}, "RESPONSE_FLAGS_LONG": {shape: shapeToken},
-	"RESPONSE_CODE_DETAILS": {}, "CONNECTION_TERMINATION_DETAILS": {}, "UPSTREAM_TRANSPORT_FAILURE_REASON": {},
+	"RESPONSE_CODE_DETAILS": {shape: shapeToken}, "CONNECTION_TERMINATION_DETAILS": {}, "UPSTREAM_TRANSPORT_FAILURE_REASON": {},
 	"BYTES_RECEIVED": {field: fBytesIn, shape: shapeNumber}, "BYTES_SENT": {field: fBytesOut, shape: shapeNumber},
 	"DURATION": {field: fMillis, shape: shapeNumber}, "REQUEST_DURATION": {shape: shapeNumber}, "RESPONSE_DURATION": {shape: shapeNumber},
 	"RESPONSE_TX_DURATION": {shape: shapeNumber}, "UPSTREAM_HOST": {field: fUpstream, shape: shapeToken}, "UPSTREAM_REMOTE_ADDRESS": {field: fUpstream, shape: shapeToken},

@@ -108,7 +108,7 @@ func kafkaUser(e *audit.Event, principal, security string) {
 	}
 	addField(e, "principal_type", kind)
 	e.Auth = "none"
-	if name == "" || name == "ANONYMOUS" {
+	if name == "" || name == "ANONYMOUS" || kind == "None" {
 		return
 	}
 	e.User, e.UserVerified = plain.New(name), true
@@ -362,12 +362,15 @@ func (k *requestLog) text(b *audit.Batch, i int, e *audit.Event, s string, offse
 		e.ResourceType, e.ResourceName = plain.New("Group"), plain.New(name)
 	}
 	for _, before := range [...]string{"{topic=", "topics=[{name=", "topicData=[{name=", "partitionSizes=["} {
-		name, ok := between(request, before, ",")
+		_, name, ok := strings.Cut(request, before)
 		if !ok {
 			continue
 		}
+		if end := strings.IndexAny(name, ",]}"); end >= 0 {
+			name = name[:end]
+		}
 		if before == "partitionSizes=[" {
-			name, _, _ = strings.Cut(strings.TrimRight(name, "]}"), "=")
+			name, _, _ = strings.Cut(name, "=")
 			name = name[:max(strings.LastIndexByte(name, '-'), 0)]
 			name = name[strings.IndexByte(name, ':')+1:]
 		}

@@ -183,7 +183,7 @@ var squidTakesArgument = map[string]bool{">h": true, "<h": true, "tl": true, "tg
 
 // squidVariables are the codes that say something about an access.
 var squidVariables = map[string]variable{
-	"protocol": {field: fProtocol, shape: shapeToken}, "err_code": {shape: shapeToken}, "err_detail": {shape: shapeToken},
+	"protocol": {field: fProtocol, shape: shapeVersion}, "err_code": {shape: shapeToken}, "err_detail": {shape: shapeToken},
 	"note": {field: fNamed, client: true}, "<h": {field: fNamed}, "ea": {field: fNamed},
 	"tls_version": {field: fTLSVersion}, "ssl::>sni": {field: fSNI, client: true}, "ssl::>cert_subject": {field: fCertSubject, client: true},
 	"ssl::>negotiated_version": {field: fTLSVersion}, "ssl::>negotiated_cipher": {field: fTLSCipher},

@@ -80,14 +80,15 @@ const (
 	shapeSeconds
 	shapeTimeLocal
 	shapeTimeISO
-	shapeToken // no space in it
+	shapeToken   // no space in it
+	shapeVersion // HTTP/1.1
 	shapeAddr
 	shapeFixed // as wide as the variable says
 	shapeBlock // {...}, or not there at all
 )
 
 func (s shape) String() string {
-	return [...]string{"text", "a number", "a number", "seconds", "dd/Mon/yyyy:hh:mm:ss +zzzz", "yyyy-mm-ddThh:mm:ss+zz:zz", "text without a space",
+	return [...]string{"text", "a number", "a number", "seconds", "dd/Mon/yyyy:hh:mm:ss +zzzz", "yyyy-mm-ddThh:mm:ss+zz:zz", "text without a space", "a protocol version",
 		"an address", "a time", "text in braces"}[s]
 }
 
@@ -110,6 +111,8 @@ func (s shape) fits(v string) bool {
 		return v[2] == '/' && v[6] == '/' && v[11] == ':' && v[20] == ' '
 	case shapeTimeISO:
 		return len(v) >= 20 && len(v) <= 40 && v[4] == '-' && v[10] == 'T' && v[13] == ':'
+	case shapeVersion:
+		return len(v) <= 20 && strings.IndexByte(v, '/') > 0 && strings.IndexByte(v, ' ') < 0 && strings.IndexByte(v, '"') < 0
 	case shapeToken, shapeAddr:
 		return strings.IndexByte(v, ' ') < 0
 	}
@@ -278,7 +281,7 @@ func (g *values) setRest(e *audit.Event, f field, s string) {
 	case fCertHash:
 		e.ClientCertHash = t
 	case fUpstream:
-		if last := lastTry(s); last != "<NOSRV>" {
+		if last := lastTry(s); !strings.HasPrefix(last, "<") { // <NOSRV> and <STATS> of HAProxy
 			e.Upstream = plain.New(last)
 		}
 	case fProtocol:
@@ -372,8 +375,9 @@ func (g *values) location() *time.Location {
 	return g.loc
 }
 
-// anyTime reads ISO 8601, or seconds, milliseconds, microseconds or nanoseconds
-// since 1970: which, follows from the size of the number.
+// anyTime reads ISO 8601, the time of the common log format with or without a
+// zone, or seconds, milliseconds, microseconds or nanoseconds since 1970: which,
+// follows from the size of the number.
 func anyTime(s string, loc *time.Location) (t time.Time, zoned, ok bool) {
 	var n int
 	if t, n, zoned, ok = isoTime(s, loc); ok {
@@ -391,6 +395,12 @@ func anyTime(s string, loc *time.Location) (t time.Time, zoned, ok bool) {
 			return time.Unix(0, int64(u)).UTC(), true, true
 		}
 		return time.Time{}, false, false
+	}
+	if t, ok = clockTime(s, loc); ok {
+		return t, false, true
+	}
+	if t, ok = localTime(s); ok {
+		return t, true, true
 	}
 	if d, isSeconds := parseSeconds(s); isSeconds {
 		return time.Unix(0, int64(d)).UTC(), true, true
@@ -430,6 +440,9 @@ func (g *values) finish(b *audit.Batch, i int, expected string) {
 	}
 	if e.TimeQuality = audit.TimeAssumed; g.zoned {
 		e.TimeQuality = audit.TimeZoned
+	}
+	if e.PeerAddr.Empty() && g.realip == "" {
+		e.PeerPort = 0 // the number of a unix socket
 	}
 	if e.Target.Empty() && g.uri != "" {
 		if g.args != "" && g.args[0] == '?' {
