@@ -71,7 +71,11 @@ func apachePieces(s string) ([]piece, error) {
 		if err != nil {
 			return nil, err
 		}
-		pieces, s = append(pieces, piece{slot: v}), rest
+		if s = rest; v.field == fTimeLocal { // %t writes its own brackets
+			pieces = append(pieces, piece{literal: "["}, piece{slot: v}, piece{literal: "]"})
+			continue
+		}
+		pieces = append(pieces, piece{slot: v})
 	}
 	return pieces, nil
 }
@@ -142,9 +146,7 @@ func apacheTime(arg string) (*slot, error) {
 	arg = strings.TrimPrefix(strings.TrimPrefix(arg, "begin:"), "end:")
 	switch arg {
 	case "":
-		// %t writes its own brackets.
-		s, err := newStrftime("[%d/%b/%Y:%H:%M:%S %z]")
-		return &slot{variable: variable{field: fTimeStrf, shape: shapeFixed}, width: s.width, strf: s}, err
+		return &slot{variable: variable{field: fTimeLocal, shape: shapeTimeLocal}}, nil
 	case "sec":
 		return &slot{variable: variable{field: fEpoch, shape: shapeNumber}}, nil
 	case "msec", "usec":

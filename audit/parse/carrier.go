@@ -13,7 +13,7 @@ func carrier(line string) int {
 		return n
 	}
 	// docker compose logs: NAME, blanks, a bar and a blank.
-	if at := strings.Index(line, " | "); at > 0 && at < 64 {
+	if at := strings.Index(line[:min(len(line), 66)], " | "); at > 0 {
 		if name := strings.TrimRight(line[:at], " "); name != "" && strings.IndexByte(name, ' ') < 0 {
 			return at + len(" | ")
 		}

@@ -35,7 +35,7 @@ var samples = []struct {
 	{"apache/lnav.access_log.0", "", []string{"apache:combined"}, nil},
 	{"apache/lnav.access_log.1", "", []string{"apache:combined"}, nil},
 	{"apache/lnav.access_log_dupe.0", "", []string{"apache:combined"}, nil},
-	{"apache/lnav.bad_access_log.0", "", []string{"apache:combined"}, []rejected{{1, "%t (a time)", "identity and user are missing"}}},
+	{"apache/lnav.bad_access_log.0", "", []string{"apache:combined"}, []rejected{{1, "%u (text)", "identity and user are missing"}}},
 	{"apache/lnav.regexp_access_log.0", "", []string{`apache:%v:%p %h %{REQ}e %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %D`}, nil},
 	{"apache/lnav.shop_access_log.0", "", []string{`nginx:main`, "nginx:combined"}, nil},
 	{"apache/lnav.syslog_with_access_log.0", "", []string{"apache:common"}, []rejected{{5, "", "sudo, automount and repeats, and two access lines without a time of their own"}}},

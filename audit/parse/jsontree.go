@@ -2,6 +2,7 @@ package parse
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
@@ -25,15 +26,22 @@ type jsonTree struct {
 	finish func(b *audit.Batch, i int, g *values, raw *jsonRaw) bool
 	// noted are places that finish looks at, see jsonRaw.
 	noted map[string]int
+	walks sync.Pool // of *jsonWalk
 }
 
 // jsonNode is a key on the way to a value.
 type jsonNode struct {
 	kids map[string]*jsonNode
-	fold map[string]*jsonNode // by key in lower case, for header names
-	slot int                  // index into slots, -1 for none
-	also int                  // a second one: a locator of the configuration
-	note int                  // index into jsonRaw, -1 for none
+	fold []foldedKid // keys in any case of letters, for header names
+	slot int         // index into slots, -1 for none
+	also int         // a second one: a locator of the configuration
+	note int         // index into jsonRaw, -1 for none
+}
+
+// foldedKid is a key whose case of letters does not matter.
+type foldedKid struct {
+	key  string
+	node *jsonNode
 }
 
 // maxNotes bounds the noted places of a format.
@@ -55,21 +63,36 @@ func (t *jsonTree) node(path string) *jsonNode {
 	for path != "" {
 		var key string
 		key, path = pathKey(path)
-		kids := &n.kids
 		if rest, ok := strings.CutPrefix(key, "~"); ok {
-			key, kids = strings.ToLower(rest), &n.fold
+			next := n.folded(rest)
+			if next == nil {
+				next = &jsonNode{slot: -1, also: -1, note: -1}
+				n.fold = append(n.fold, foldedKid{key: rest, node: next})
+			}
+			n = next
+			continue
 		}
-		if *kids == nil {
-			*kids = map[string]*jsonNode{}
+		if n.kids == nil {
+			n.kids = map[string]*jsonNode{}
 		}
-		next := (*kids)[key]
+		next := n.kids[key]
 		if next == nil {
 			next = &jsonNode{slot: -1, also: -1, note: -1}
-			(*kids)[key] = next
+			n.kids[key] = next
 		}
 		n = next
 	}
 	return n
+}
+
+// folded finds a key in any case of letters.
+func (n *jsonNode) folded(key string) *jsonNode {
+	for i := range n.fold {
+		if len(n.fold[i].key) == len(key) && strings.EqualFold(n.fold[i].key, key) {
+			return n.fold[i].node
+		}
+	}
+	return nil
 }
 
 // pathKey takes the first key off a path.
@@ -136,12 +159,11 @@ func (t *jsonTree) locate(o options, headers string) {
 type jsonWalk struct {
 	t     *jsonTree
 	e     *audit.Event
-	g     *values
-	raw   *jsonRaw
+	g     values
+	raw   jsonRaw
 	seen  [4]uint64 // bit per slot
-	body  string
-	where int // offset of body in the line
-	bad   int // 1-based column of a bad value, 0 if there is none
+	where int       // offset of the object in the line
+	bad   int       // 1-based column of a bad value, 0 if there is none
 	want  string
 }
 
@@ -173,9 +195,16 @@ func jsonBody(line string) (body string, offset int) {
 // parse parses the object that body is. g has what is known from outside it.
 func (t *jsonTree) parse(b *audit.Batch, i int, e *audit.Event, body string, offset int, g values) {
 	e.Protocol, e.Carries = t.protocol, t.carries
-	var raw jsonRaw
-	w := jsonWalk{t: t, e: e, g: &g, raw: &raw, body: body, where: offset}
-	j := jsonScanner{s: body}
+	w, _ := t.walks.Get().(*jsonWalk)
+	if w == nil {
+		w = new(jsonWalk)
+	}
+	*w = jsonWalk{t: t, e: e, g: g, where: offset}
+	defer func() {
+		*w = jsonWalk{} // nothing clear stays behind
+		t.walks.Put(w)
+	}()
+	j := jsonScanner{s: body, clean: !hasControl(body)}
 	if !j.open() {
 		b.Reject(i, audit.ReasonSyntax, offset+1, "a JSON object")
 		return
@@ -195,20 +224,18 @@ func (t *jsonTree) parse(b *audit.Batch, i int, e *audit.Event, body string, off
 		b.Reject(i, audit.ReasonSyntax, offset+1, "keys of the format "+t.name+t.needs)
 		return
 	}
-	if t.finish != nil && !t.finish(b, i, &g, &raw) {
+	if t.finish != nil && !t.finish(b, i, &w.g, &w.raw) {
 		return
 	}
-	if g.timed {
-		g.timeAt = max(g.timeAt, offset+1)
-	}
-	g.finish(b, i, t.timeHint)
+	w.g.timeAt = max(w.g.timeAt, offset+1)
+	w.g.finish(b, i, t.timeHint)
 }
 
 // object reads the members of an object.
 func (w *jsonWalk) object(j *jsonScanner, n *jsonNode, depth int) bool {
 	for first := true; ; first = false {
 		start := j.pos
-		key, value, kind, more, ok := j.member(first)
+		key, more, ok := j.key(first)
 		if !ok {
 			return false
 		}
@@ -217,10 +244,17 @@ func (w *jsonWalk) object(j *jsonScanner, n *jsonNode, depth int) bool {
 		}
 		kid := n.kids[key]
 		if kid == nil && n.fold != nil {
-			kid = n.fold[key]
-			if kid == nil {
-				kid = n.fold[strings.ToLower(key)]
+			kid = n.folded(key)
+		}
+		if kid != nil && kid.note < 0 && (kid.kids != nil || kid.fold != nil) && depth < jsonDepth && j.open() {
+			if !w.object(j, kid, depth+1) {
+				return false
 			}
+			continue
+		}
+		value, kind, ok := j.value(depth)
+		if !ok {
+			return false
 		}
 		if kid != nil && !w.value(kid, value, kind, depth) {
 			if w.bad == 0 {

@@ -40,6 +40,7 @@ type layout struct {
 	request  int  // the slot of the request, from which on a cut line counts; -1 if there is none
 	loc      *time.Location
 	carries  audit.Carries
+	quotes   int   // double quotes in the literals
 	loose    []int // client-controlled slots whose end a client could imitate
 	// fallback reads a line that does not follow the format string but is one
 	// of the server's; nil if there are none.
@@ -56,6 +57,8 @@ type slot struct {
 	width  int    // of a value that is always so wide, else 0
 	padded bool   // blanks may stand before the value
 	raw    bool   // the server escapes nothing in it
+	run    bool   // a number that ends where its digits do
+	blank  bool   // text without a blank, and a blank after it
 	strf   *strftime
 }
 
@@ -88,16 +91,22 @@ func (l *layout) assemble(pieces []piece) error {
 			return fmt.Errorf("%s: %s%s is followed at once by another variable: put a character between them", l.what, l.sigil, s.name)
 		}
 		s.anchor = rarest(s.until)
+		if s.shape == shapeTimeLocal {
+			s.width = localTimeLen
+		}
 		s.raw = s.raw || l.escape == escapeNone && s.client
 		s.quoted = !s.raw && l.escape != escapeNone && l.escape != escapeQuote && strings.HasSuffix(before, `"`) && strings.HasPrefix(s.until, `"`)
 		before = s.until
+		s.decide()
 		l.slots = append(l.slots, s)
 	}
 	if len(l.slots) > maxVars {
 		return fmt.Errorf("%s: more than %d variables", l.what, maxVars)
 	}
 	l.request = -1
+	l.quotes = strings.Count(l.head, `"`)
 	for k := range l.slots {
+		l.quotes += strings.Count(l.slots[k].until, `"`)
 		if f := l.slots[k].field; l.request < 0 && (f == fRequest || f == fRequestURI || f == fURI) {
 			l.request = k
 		}
@@ -106,6 +115,19 @@ func (l *layout) assemble(pieces []piece) error {
 		}
 	}
 	return nil
+}
+
+// decide works out how the end of a value is found.
+func (v *slot) decide() {
+	if v.until == "" || v.width > 0 || v.quoted {
+		return
+	}
+	switch first := v.until[0]; v.shape {
+	case shapeNumber, shapeSigned, shapeSeconds:
+		v.run = first != '.' && first != '+' && first != '-' && (first < '0' || first > '9')
+	case shapeToken, shapeAddr:
+		v.blank = first == ' '
+	}
 }
 
 // rarest is the offset of the byte of a literal that a line has least often: no
@@ -184,6 +206,12 @@ func (l *layout) Parse(b *audit.Batch, i int) {
 	line, e, ok := begin(b, i, l.name, l.utf8)
 	if !ok {
 		return
+	}
+	if line[0] == '<' && l.head == "" { // syslog
+		if cut := carrier(line); cut > 0 {
+			l.parse(b, i, e, line[cut:], cut)
+			return
+		}
 	}
 	l.parse(b, i, e, line, 0)
 }

@@ -21,7 +21,37 @@ func (m *layoutMatch) run() bool {
 		m.farVar = -1
 		return false
 	}
-	return m.match(0, len(m.l.head))
+	return !m.open && m.straight() || m.match(0, len(m.l.head))
+}
+
+// straight takes the first possible end of every variable. It is what nearly
+// every line needs; when it fails, match tries the others.
+func (m *layoutMatch) straight() bool {
+	pos := len(m.l.head)
+	for k := range m.l.slots {
+		v := &m.l.slots[k]
+		if v.padded {
+			for pos < len(m.line) && m.line[pos] == ' ' {
+				pos++
+			}
+		}
+		if v.shape == shapeBlock && (pos >= len(m.line) || m.line[pos] != '{') {
+			rest := strings.TrimPrefix(v.until, " ")
+			if !strings.HasPrefix(m.line[min(pos, len(m.line)):], rest) {
+				return false
+			}
+			m.sp[k] = [2]int32{int32(pos), int32(pos)}
+			pos += len(rest)
+			continue
+		}
+		end, ok := m.end(v, pos, pos)
+		if !ok || !v.blank && v.shape != shapeAny && !v.shape.fits(m.line[pos:end]) {
+			return false
+		}
+		m.sp[k] = [2]int32{int32(pos), int32(end)}
+		pos = end + len(v.until)
+	}
+	return pos == len(m.line)
 }
 
 // match sets the spans from variable k on, which begins at pos.
@@ -69,15 +99,15 @@ func (m *layoutMatch) matchFrom(k, pos, from int) bool {
 			return false
 		}
 		m.sp[k] = [2]int32{int32(pos), int32(end)}
-		if v.shape.fits(m.line[pos:end]) {
+		if v.blank && from == pos || v.shape == shapeAny || v.shape.fits(m.line[pos:end]) {
 			if m.match(k+1, end+len(v.until)) {
 				return true
 			}
 		} else {
 			m.failed(k, pos)
 		}
-		if v.quoted || v.width > 0 || v.until == "" || v.shape == shapeBlock {
-			return false
+		if v.quoted || v.run || v.blank || v.width > 0 || v.until == "" || v.shape == shapeBlock {
+			return false // there is no other end
 		}
 		from = end + 1
 	}
@@ -92,6 +122,12 @@ func (m *layoutMatch) end(v *slot, pos, from int) (int, bool) {
 			return 0, false
 		}
 		return end, true
+	case v.run:
+		end := pos
+		for end < len(m.line) && (m.line[end]-'0' <= 9 || m.line[end] == '.' || end == pos && (m.line[end] == '-' || m.line[end] == '+')) {
+			end++
+		}
+		return end, strings.HasPrefix(m.line[end:], v.until)
 	case v.until == "":
 		return len(m.line), true
 	case v.shape == shapeBlock:
@@ -115,6 +151,15 @@ func (m *layoutMatch) end(v *slot, pos, from int) (int, bool) {
 // -1 if there is none. Its rarest byte is looked for: strings.Index would stop
 // at every space.
 func (v *slot) find(s string, from int) int {
+	if len(v.until) == 1 {
+		if from > len(s) {
+			return -1
+		}
+		if j := strings.IndexByte(s[from:], v.until[0]); j >= 0 {
+			return from + j
+		}
+		return -1
+	}
 	for from += v.anchor; from < len(s); from++ {
 		j := strings.IndexByte(s[from:], v.until[v.anchor])
 		if j < 0 {
@@ -149,13 +194,20 @@ func quoteEnd(s string, e escape) int {
 // later: then the line can be read in two ways. Where the server escapes
 // nothing, a quote of the client's own is enough.
 func (m *layoutMatch) ambiguous() bool {
+	// Where the line has no more quotes than the format string, none stands in a
+	// value: then no value can reach past the quote after it.
+	bounded := m.l.quotes > 0 && len(m.l.loose) > 0 && strings.Count(m.line, `"`) == m.l.quotes
 	for _, k := range m.l.loose {
 		v := &m.l.slots[k]
 		pos, end := int(m.sp[k][0]), int(m.sp[k][1])
 		if v.raw && strings.IndexByte(m.line[pos:end], '"') >= 0 || m.l.escape == escapeQuote && bareQuote(m.line[pos:end]) {
 			return true
 		}
-		if v.find(m.line, end+1) < 0 {
+		if bounded && v.until[0] == '"' {
+			continue
+		}
+		next := v.find(m.line, end+1)
+		if next < 0 || bounded && strings.IndexByte(m.line[pos:next], '"') >= 0 {
 			continue
 		}
 		var other spans

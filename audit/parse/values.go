@@ -108,7 +108,7 @@ func (s shape) fits(v string) bool {
 		_, ok := parseSeconds(v)
 		return ok
 	case shapeTimeLocal:
-		return v[2] == '/' && v[6] == '/' && v[11] == ':' && v[20] == ' '
+		return len(v) == localTimeLen && v[2] == '/' && v[6] == '/' && v[11] == ':' && v[20] == ' '
 	case shapeTimeISO:
 		return len(v) >= 20 && len(v) <= 40 && v[4] == '-' && v[10] == 'T' && v[13] == ':'
 	case shapeVersion:
