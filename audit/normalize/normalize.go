@@ -200,19 +200,18 @@ func outcome(e *audit.Event) audit.Outcome {
 // state (configuration manual 8.5), Squid's result, Apache's connection status.
 // It is "" when the status decides.
 func proxyOutcome(e *audit.Event) audit.Outcome {
-	for i := range e.Fields {
-		v := e.Fields[i].Value
-		switch e.Fields[i].Name {
-		case "termination":
-			return terminated(e, v.Reveal(access))
-		case "result":
-			return squidOutcome(e, v.Reveal(access))
-		case "connection_status":
-			if v.Reveal(access) == "X" {
-				return audit.OutcomeAborted
-			}
-		case "connection_error":
+	family, _, _ := strings.Cut(e.Format, ":")
+	switch family {
+	case "haproxy":
+		if fieldOf(e, "connection_error") != "" {
 			return audit.OutcomeError
+		}
+		return terminated(e, fieldOf(e, "termination"))
+	case "squid":
+		return squidOutcome(e, fieldOf(e, "result"))
+	case "apache":
+		if fieldOf(e, "connection_status") == "X" {
+			return audit.OutcomeAborted
 		}
 	}
 	return ""

@@ -58,6 +58,10 @@ func newCaddy(o options) *jsonTree {
 			e.PeerAddr = plain.New(g.realip)
 			e.PeerPort, g.realip = port, ""
 		}
+		if e.Status == 0 {
+			e.Status = 200 // no handler wrote one, and this is what the client saw
+			e.ParseStatus = audit.ParsePartial
+		}
 		setCaddyDuration(e, raw[duration])
 		e.ClientCertVerified = !e.ClientCertSubject.Empty()
 		return true

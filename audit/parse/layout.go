@@ -157,6 +157,9 @@ func (l *layout) check(o options, hint string) error {
 		v := &l.slots[i]
 		fields[v.field] = true
 		has[v.fieldName] = true
+		for _, n := range captureNames {
+			has[n] = has[n] || v.field == fCaptures // which there are, its configuration says
+		}
 		if v.field == fTimeStrf && !v.strf.whole() {
 			return fmt.Errorf("%s: the time pattern of %s%s has no full date and clock", l.what, l.sigil, v.name)
 		}

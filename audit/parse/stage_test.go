@@ -2,6 +2,7 @@ package parse_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -127,6 +128,24 @@ func TestCarries(t *testing.T) {
 			`127.0.0.1 - - [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" 200 3 "-" "x"`, audit.Carries{Principal: true, Target: true, Outcome: true}},
 		{"own format with purpose and TLS", source.Config{Format: `nginx:[$time_local] "$request" $ssl_protocol "$http_x_purpose" "$jwt_claim_sub"`, Purpose: "header:X-Purpose", Principal: []string{"field:jwt_claim_sub"}},
 			`[21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" - "-" "-"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true}},
+		{"apache with TLS", source.Config{Format: `apache:%t %u "%r" %>s %{SSL_PROTOCOL}x "%{X-Purpose}i"`, Purpose: "header:X-Purpose"},
+			`[21/Nov/2026:08:59:39 +0000] - "GET / HTTP/1.1" 200 - "-"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"haproxy http", source.Config{Format: "haproxy:http", Principal: []string{"field:capture.0"}},
+			`1.2.3.4:5 [21/Nov/2026:09:00:00.152] fe up/s1 0/0/0/0/0 200 107 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`, audit.Carries{Principal: true, Target: true, Outcome: true}},
+		{"haproxy tcp", source.Config{Format: "haproxy:tcp"},
+			`1.2.3.4:5 [21/Nov/2026:09:00:00.152] fe up/s1 0/0/0 107 -- 1/1/0/0/0 0/0`, audit.Carries{Outcome: true}},
+		{"haproxy sample", source.Config{Format: `haproxy:[%tr] %[http_auth_user] %sslv "%[req.hdr(X-Purpose)]" %ST %{+Q}r`, Purpose: "header:X-Purpose"},
+			`[21/Nov/2026:09:00:00.152] bob TLSv1.3 "x" 200 "GET / HTTP/1.1"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"squid", source.Config{Format: "squid:squid"},
+			`1795221548.201 5 127.0.0.1 TCP_MISS/200 296 GET http://a/ - HIER_DIRECT/127.0.0.1 text/plain`, audit.Carries{Principal: true, Target: true, Outcome: true}},
+		{"envoy text", source.Config{Format: "envoy:%START_TIME% %REQ(:PATH)% %RESPONSE_CODE% %DOWNSTREAM_TLS_VERSION% %REQ(X-PURPOSE)%", Purpose: "header:x-purpose"},
+			`2026-11-21T09:14:15Z / 200 - -`, audit.Carries{TLS: true, Purpose: true, Target: true, Outcome: true}},
+		{"caddy", source.Config{Format: "caddy:json", Purpose: "header:X-Purpose"},
+			`{"ts":1795251691.78,"msg":"handled request","request":{"method":"GET"},"status":200}`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"traefik", source.Config{Format: "traefik:json", Principal: []string{"header:X-User"}},
+			`{"StartUTC":"2026-11-21T09:14:15Z","RequestMethod":"GET","DownstreamStatus":200}`, audit.Carries{TLS: true, Principal: true, Target: true, Outcome: true}},
+		{"mqtt", source.Config{Format: "mosquitto:log"},
+			`1795221634: Client <unknown> disconnected, not authorised.`, audit.Carries{Principal: true, Target: true, Outcome: true}},
 		{"envoy keys with null", source.Config{Format: "envoy:json", Purpose: "header:X-Purpose", Principal: []string{"field:jwt_sub"}},
 			`{"start_time":"2026-11-21T09:14:15Z","x-purpose":null,"jwt_sub":null,"downstream_tls_version":"-","response_code":200}`, audit.Carries{TLS: true, Purpose: true, Principal: true, Outcome: true}},
 		{"envoy nested principal", source.Config{Format: "envoy:json", Principal: []string{"field:jwt.sub"}},
@@ -146,6 +165,30 @@ func TestCarries(t *testing.T) {
 			}
 			if d := cmp.Diff(tc.want, b.Events[0].Carries); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestMappingErrors holds that a faulty mapping file is named with its line.
+func TestMappingErrors(t *testing.T) {
+	for _, tc := range []struct{ name, file, want string }{
+		{"unknown field", "fields:\n  time: a\n  person: b\n", ":3:3: person is no field of ours"},
+		{"no time", "fields:\n  user: b\n", "the time is missing"},
+		{"no place", "fields:\n  time: \"\"\n", "time has no place"},
+		{"bad pattern", "fields:\n  time: a\ntime: \"%c\"\n", ":3:7: the time pattern has no full date and clock of a fixed width"},
+		{"bad constant", "fields:\n  time: a\nconstants:\n  user: x\n", ":4:3: user can't be a constant"},
+		{"bad protocol", "fields:\n  time: a\nconstants:\n  protocol: smtp\n", `:4:3: the protocol "smtp" is unknown`},
+		{"unknown key", "fields:\n  time: a\nfoo: b\n", `unknown key "foo"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "m.yaml")
+			if err := os.WriteFile(file, []byte(tc.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := parse.ByName("json:" + file)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), file) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
