@@ -58,6 +58,7 @@ type slot struct {
 	padded bool   // blanks may stand before the value
 	raw    bool   // the server escapes nothing in it
 	run    bool   // a number that ends where its digits do
+	also   string // the bytes after the numbers that it also stands for, before the last
 	blank  bool   // text without a blank, and a blank after it
 	strf   *strftime
 }
@@ -98,6 +99,11 @@ func (l *layout) assemble(pieces []piece) error {
 		s.quoted = !s.raw && l.escape != escapeNone && l.escape != escapeQuote && strings.HasSuffix(before, `"`) && strings.HasPrefix(s.until, `"`)
 		before = s.until
 		s.decide()
+		if n := len(l.slots) - 1; n >= 0 && s.counter() && l.slots[n].counter() {
+			l.slots[n].also += l.slots[n].until
+			l.slots[n].until, l.slots[n].anchor = s.until, s.anchor
+			continue
+		}
 		l.slots = append(l.slots, s)
 	}
 	if len(l.slots) > maxVars {
@@ -128,6 +134,12 @@ func (v *slot) decide() {
 	case shapeToken, shapeAddr:
 		v.blank = first == ' '
 	}
+}
+
+// counter reports whether the slot is a number that says nothing about an
+// access, and one byte follows it. Slots of such numbers in a row become one.
+func (v *slot) counter() bool {
+	return v.run && v.field == fIgnored && len(v.until) == 1
 }
 
 // rarest is the offset of the byte of a literal that a line has least often: no

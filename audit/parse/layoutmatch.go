@@ -45,7 +45,7 @@ func (m *layoutMatch) straight() bool {
 			continue
 		}
 		end, ok := m.end(v, pos, pos)
-		if !ok || !v.blank && v.shape != shapeAny && !v.shape.fits(m.line[pos:end]) {
+		if !ok || !v.blank && v.also == "" && v.shape != shapeAny && !v.shape.fits(m.line[pos:end]) {
 			return false
 		}
 		m.sp[k] = [2]int32{int32(pos), int32(end)}
@@ -99,7 +99,7 @@ func (m *layoutMatch) matchFrom(k, pos, from int) bool {
 			return false
 		}
 		m.sp[k] = [2]int32{int32(pos), int32(end)}
-		if v.blank && from == pos || v.shape == shapeAny || v.shape.fits(m.line[pos:end]) {
+		if v.blank && from == pos || v.also != "" || v.shape == shapeAny || v.shape.fits(m.line[pos:end]) {
 			if m.match(k+1, end+len(v.until)) {
 				return true
 			}
@@ -123,9 +123,12 @@ func (m *layoutMatch) end(v *slot, pos, from int) (int, bool) {
 		}
 		return end, true
 	case v.run:
-		end := pos
-		for end < len(m.line) && (m.line[end]-'0' <= 9 || m.line[end] == '.' || end == pos && (m.line[end] == '-' || m.line[end] == '+')) {
-			end++
+		end := numberEnd(m.line, pos)
+		for i := 0; i < len(v.also); i++ {
+			if end >= len(m.line) || m.line[end] != v.also[i] {
+				return end, false
+			}
+			end = numberEnd(m.line, end+1)
 		}
 		return end, strings.HasPrefix(m.line[end:], v.until)
 	case v.until == "":
@@ -145,6 +148,18 @@ func (m *layoutMatch) end(v *slot, pos, from int) (int, bool) {
 	}
 	at := v.find(m.line, from)
 	return at, at >= 0
+}
+
+// numberEnd is where a number ends that begins at pos.
+func numberEnd(s string, pos int) int {
+	end := pos
+	if end < len(s) && (s[end] == '-' || s[end] == '+') {
+		end++
+	}
+	for end < len(s) && (s[end]-'0' <= 9 || s[end] == '.') {
+		end++
+	}
+	return end
 }
 
 // find is the offset of the literal after the variable in s from a position on,
