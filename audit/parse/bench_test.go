@@ -15,7 +15,8 @@ func BenchmarkParse(b *testing.B) {
 	for _, tc := range []struct{ name, format, file string }{
 		{"nginx", "nginx:combined", "testdata/nginx/combined.log"},
 		{"apache", "apache:combined", "testdata/apache/combined.log"},
-		{"haproxy", "haproxy:http", "testdata/haproxy/rfc5424.log"},
+		{"haproxy", "haproxy:http", "testdata/haproxy/raw.log"},
+		{"haproxy-syslog", "haproxy:http", "testdata/haproxy/rfc5424.log"},
 		{"haproxy-tcp", "haproxy:tcp", "testdata/haproxy/tcp.log"},
 		{"squid", "squid:squid", "testdata/squid/native.log"},
 		{"squid-combined", "squid:combined", "testdata/squid/combined.log"},

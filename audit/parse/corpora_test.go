@@ -57,7 +57,7 @@ var samples = []struct {
 	{"generated/haproxy/all.syslog.log", "haproxy/clf.log", []string{"haproxy:clf"}, nil},
 	{"generated/haproxy/all.syslog.log", "haproxy/tcp.log", []string{"haproxy:tcp"}, nil},
 	{"generated/haproxy/all.syslog.log", "haproxy/custom.log", []string{haproxyHandmade}, nil},
-	{"own/haproxy.log", "", []string{"haproxy:http"}, nil},
+	{"own/haproxy.log", "haproxy/raw.log", []string{"haproxy:http"}, nil},
 	{"own/haproxy-syslog.log", "haproxy/rfc5424.log", []string{"haproxy:http"}, nil},
 	{"haproxy/lnav.haproxy.0", "", []string{"haproxy:http"}, []rejected{{3, "%ci (an address)", "Proxy ... started"}}},
 

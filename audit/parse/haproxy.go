@@ -168,6 +168,8 @@ func appendHAProxy(pieces []piece, name string, quote bool) []piece {
 	// Samples are written as they come, without the escapes of the variables.
 	s := &slot{variable: v, name: name, raw: strings.HasPrefix(name, "[") && v.client}
 	switch name {
+	case "CC":
+		s.cookie = true
 	case "ts":
 		s.width = 2
 	case "tsc":

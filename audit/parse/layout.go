@@ -57,6 +57,7 @@ type slot struct {
 	width  int    // of a value that is always so wide, else 0
 	padded bool   // blanks may stand before the value
 	raw    bool   // the server escapes nothing in it
+	cookie bool   // NAME=VALUE with a name of the configuration, so that - is none
 	run    bool   // a number that ends where its digits do
 	also   string // the bytes after the numbers that it also stands for, before the last
 	blank  bool   // text without a blank, and a blank after it

@@ -8,9 +8,11 @@ type layoutMatch struct {
 	l      *layout
 	line   string
 	sp     *spans
-	budget int  // tries left, so that no line takes long
-	far    int  // how far any try came
-	farVar int  // the variable that was expected there, -1 for a literal
+	budget int // tries left, so that no line takes long
+	far    int // how far any try came
+	farVar int // the variable that was expected there, -1 for a literal
+	first  int // variable that ends at limit at the latest, if that is not 0
+	limit  int
 	open   bool // the end of the line may be missing
 	full   bool // the line is as long as the server's limit
 	wasCut bool // and it is
@@ -96,6 +98,9 @@ func (m *layoutMatch) matchFrom(k, pos, from int) bool {
 				return true
 			}
 			m.failed(k, pos)
+			return false
+		}
+		if m.limit > 0 && k == m.first && end > m.limit {
 			return false
 		}
 		m.sp[k] = [2]int32{int32(pos), int32(end)}
@@ -218,15 +223,23 @@ func (m *layoutMatch) ambiguous() bool {
 		if v.raw && strings.IndexByte(m.line[pos:end], '"') >= 0 || m.l.escape == escapeQuote && bareQuote(m.line[pos:end]) {
 			return true
 		}
+		if v.cookie && end == pos+1 && m.line[pos] == '-' {
+			continue
+		}
 		if bounded && v.until[0] == '"' {
 			continue
 		}
-		next := v.find(m.line, end+1)
-		if next < 0 || bounded && strings.IndexByte(m.line[pos:next], '"') >= 0 {
+		limit := len(m.line)
+		if bounded {
+			if q := strings.IndexByte(m.line[pos:], '"'); q >= 0 {
+				limit = pos + q
+			}
+		}
+		if next := v.find(m.line, end+1); next < 0 || next > limit {
 			continue
 		}
 		var other spans
-		alt := layoutMatch{l: m.l, line: m.line, sp: &other, budget: 256}
+		alt := layoutMatch{l: m.l, line: m.line, sp: &other, budget: 256, first: k, limit: limit}
 		if alt.matchFrom(k, pos, end+1) || alt.budget < 0 {
 			return true
 		}
