@@ -176,6 +176,10 @@ func (v *emqxValues) fill(b *audit.Batch, i int) bool {
 		mqttPeer(e, v.peer)
 	}
 	e.Auth = "none"
+	if v.client != "" {
+		e.Auth = "unverified"
+		addField(e, "client_id", v.client)
+	}
 	if v.user != "" && v.user != "undefined" {
 		e.User, e.UserVerified, e.Auth = plain.New(v.user), true, "basic"
 		if action == "CONNECT" && denied {

@@ -102,7 +102,7 @@ type envoyValues struct {
 	path, original     string
 	direct             string
 	flags, accessType  string
-	authority, sniHost string
+	authority          string
 }
 
 // Parse implements Parser.

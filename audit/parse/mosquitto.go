@@ -18,9 +18,20 @@ const mosquittoName = "mosquitto:log"
 // Client ids, user names and topics are free text without control characters,
 // and the line that the log type subscribe writes begins with a client id. So a
 // line is ambiguous when the free text in it could make it such a line.
-type mosquitto struct{ opt options }
+type mosquitto struct {
+	opt     options
+	carries audit.Carries
+}
 
-func newMosquitto(o options) *mosquitto { return &mosquitto{opt: o} }
+// newMosquitto makes the parser. A user stands only in the line of a
+// connection, so the lines show a principal when the client id is one.
+func newMosquitto(o options) *mosquitto {
+	m := &mosquitto{opt: o, carries: audit.Carries{Target: true, Outcome: true}}
+	for _, l := range o.principals {
+		m.carries.Principal = m.carries.Principal || l == "field:client_id"
+	}
+	return m
+}
 
 // mqttLine is what a line says.
 type mqttLine struct {
@@ -35,7 +46,7 @@ func (m *mosquitto) Parse(b *audit.Batch, i int) {
 		return
 	}
 	e.Protocol = "mqtt"
-	e.Carries = audit.Carries{Principal: true, Target: true, Outcome: true}
+	e.Carries = m.carries
 	offset := 0
 	t, zoned, n, ok := m.time(line)
 	if !ok {
@@ -241,6 +252,10 @@ func (l *mqttLine) fill(e *audit.Event) {
 		mqttPeer(e, l.peer)
 	}
 	e.Auth = "none"
+	if l.client != "" {
+		e.Auth = "unverified"
+		addField(e, "client_id", l.client)
+	}
 	if l.user != "" {
 		e.User, e.UserVerified, e.Auth = plain.New(l.user), true, "basic"
 	}
