@@ -94,15 +94,15 @@ func (p *envoy) learn(key string) *envoyPlan {
 
 // envoyValues are values that make a field of the event only together.
 type envoyValues struct {
-	seen               uint64           // bit per envoyField
-	names              [numEnvoy]string // key that filled it
-	time               time.Time
-	timeOK, zoned      bool
-	timeAt             int
-	path, original     string
-	direct             string
-	flags, accessType  string
-	authority          string
+	seen              uint64           // bit per envoyField
+	names             [numEnvoy]string // key that filled it
+	time              time.Time
+	timeOK, zoned     bool
+	timeAt            int
+	path, original    string
+	direct            string
+	flags, accessType string
+	authority         string
 }
 
 // Parse implements Parser.
