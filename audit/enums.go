@@ -114,6 +114,9 @@ const (
 	ReasonEmpty    Reason = "empty"     // nothing in it
 	ReasonTap      Reason = "tap"       // unknown tap, bad signature, broken chain: the whole batch
 	ReasonNoFormat Reason = "no-format" // the source is not configured here
+	// ReasonNotAccess marks a line of the server that tells of no access, such
+	// as that it started. It is known, so it speaks for the format.
+	ReasonNotAccess Reason = "not-access"
 )
 
 // Severity ranks a finding.

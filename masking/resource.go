@@ -18,7 +18,7 @@ func resource(e *audit.Event, out *audit.Entry) {
 	if !ok {
 		what = e.Resource
 	}
-	if e.Protocol == "kafka" {
+	if e.Protocol == "kafka" || e.Protocol == "mqtt" {
 		out.ResourceType = kafkaType(e.ResourceType.Reveal(access))
 		if out.ResourceName = what; what == "" && !e.ResourceName.Empty() {
 			out.ResourceName = plain.Redacted

@@ -109,7 +109,7 @@ func Recognise(path string) (parse.Guess, error) {
 	guesses := parse.Recognise(sample)
 	if len(guesses) == 0 || guesses[0].Share < 0.5 {
 		return parse.Guess{}, &text.Hint{Err: fmt.Errorf("%s: no known format fits its first %d lines", path, len(sample)),
-			Hint: "--format with one of " + strings.Join(parse.Names(), ", ") + ", or nginx: and your log_format string"}
+			Hint: "--format with one of " + strings.Join(parse.Names(), ", ") + ", or your server's own format string: " + strings.Join(parse.FormatStrings(), ", ")}
 	}
 	return guesses[0], nil
 }

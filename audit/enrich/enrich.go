@@ -157,7 +157,7 @@ func (s *Stage) resource(e *audit.Event, match *datamap.Match) {
 	e.Subjects, e.Categories, e.SubjectTypes = e.Subjects[:0], nil, nil
 	match.Resource, match.N = nil, 0
 	switch e.Protocol {
-	case "kafka":
+	case "kafka", "mqtt":
 		kind := kafkaKind(e.ResourceType.Reveal(access))
 		if kind == "" {
 			return

@@ -3,13 +3,16 @@
 // query.
 //
 // It fills the second group of fields of an Event and changes none that parse
-// filled, except an absent host that the request target names. It does not
+// filled, except an absent host that the request target names and a cipher suite
+// that is a number. It does not
 // know the data map. The pipeline calls it after parse.
 package normalize
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/tallystick/tallystick/audit"
@@ -44,13 +47,17 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 			continue
 		}
 		e.ClientAddr = clientAddr(e, trusted)
-		if e.Protocol == "kafka" {
+		switch e.Protocol {
+		case "kafka":
 			kafkaOperation(e)
-		} else {
+		case "mqtt":
+			mqttOperation(e)
+		default:
 			httpOperation(e)
 			setURL(e)
 		}
 		e.TLS = tlsVersion(e)
+		e.TLSCipher = cipherName(e.TLSCipher)
 		setOutcome(e)
 	}
 	return nil
@@ -117,9 +124,9 @@ func tlsVersion(e *audit.Event) string {
 			return "none"
 		}
 		return ""
-	case "TLSv1.3", "TLSv1_3", "1.3", "772", "TLS1.3", "TLS 1.3", "tls1.3", "tlsv1.3":
+	case "TLSv1.3", "TLSv1_3", "1.3", "772", "0x304", "0x0304", "TLS1.3", "TLS 1.3", "tls1.3", "tlsv1.3":
 		return "1.3"
-	case "TLSv1.2", "TLSv1_2", "1.2", "771", "TLS1.2", "TLS 1.2", "tls1.2", "tlsv1.2":
+	case "TLSv1.2", "TLSv1_2", "1.2", "771", "0x303", "0x0303", "TLS1.2", "TLS 1.2", "tls1.2", "tlsv1.2":
 		return "1.2"
 	case "TLSv1.1", "TLSv1_1", "1.1", "770", "TLS1.1", "TLS 1.1", "tls1.1", "tlsv1.1":
 		return "1.1"
@@ -129,6 +136,20 @@ func tlsVersion(e *audit.Event) string {
 		return "SSLv3"
 	}
 	return ""
+}
+
+// cipherName is the IANA name of a cipher suite that the format gives as a
+// number, as Caddy and Envoy's gRPC log do.
+func cipherName(c plain.Text) plain.Text {
+	s := c.Reveal(access)
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return c
+	}
+	n, err := strconv.ParseUint(s, 0, 16)
+	if err != nil {
+		return c
+	}
+	return plain.New(tls.CipherSuiteName(uint16(n)))
 }
 
 // setOutcome works out what became of the access.
@@ -146,14 +167,19 @@ func setOutcome(e *audit.Event) {
 }
 
 func outcome(e *audit.Event) audit.Outcome {
-	if e.Protocol == "kafka" {
+	if e.Protocol == "kafka" || e.Protocol == "mqtt" {
 		switch {
 		case fieldOf(e, "check") == "filter":
 			return audit.OutcomeUnknown // nothing was asked for by name
 		case e.Denied:
 			return audit.OutcomeDenied
+		case fieldOf(e, "error_code") != "":
+			return audit.OutcomeError
 		}
 		return audit.OutcomeAllowed
+	}
+	if o := proxyOutcome(e); o != "" {
+		return o
 	}
 	switch st := e.Status; {
 	case e.Denied, st == 401, st == 403, st == 407:
@@ -168,6 +194,65 @@ func outcome(e *audit.Event) audit.Outcome {
 		return audit.OutcomeError
 	}
 	return audit.OutcomeAllowed
+}
+
+// proxyOutcome is what a proxy says beside the status: HAProxy's termination
+// state (configuration manual 8.5), Squid's result, Apache's connection status.
+// It is "" when the status decides.
+func proxyOutcome(e *audit.Event) audit.Outcome {
+	family, _, _ := strings.Cut(e.Format, ":")
+	switch family {
+	case "haproxy":
+		if fieldOf(e, "connection_error") != "" {
+			return audit.OutcomeError
+		}
+		return terminated(e, fieldOf(e, "termination"))
+	case "squid":
+		return squidOutcome(e, fieldOf(e, "result"))
+	case "apache":
+		if fieldOf(e, "connection_status") == "X" {
+			return audit.OutcomeAborted
+		}
+	}
+	return ""
+}
+
+// terminated reads the first letter of a termination state: who ended the
+// session. With none, or when HAProxy answered by itself (L), the status
+// decides; a connection without a status came to its end as it should.
+func terminated(e *audit.Event, state string) audit.Outcome {
+	if state == "" {
+		return ""
+	}
+	switch state[0] {
+	case 'P':
+		e.DenyBy = "proxy"
+		return audit.OutcomeDenied
+	case 'S', 's', 'R', 'I', 'D', 'U':
+		return audit.OutcomeError
+	case 'C', 'c', 'K':
+		return audit.OutcomeAborted
+	case '-':
+		if e.Protocol == "tcp" && e.Status == 0 {
+			return audit.OutcomeAllowed
+		}
+	}
+	return ""
+}
+
+// squidOutcome reads a result code: TCP_DENIED, and what follows the code when
+// the client left or the time was up.
+func squidOutcome(e *audit.Event, code string) audit.Outcome {
+	switch {
+	case strings.HasPrefix(code, "TCP_DENIED"), strings.HasPrefix(code, "UDP_DENIED"):
+		e.DenyBy = "proxy"
+		return audit.OutcomeDenied
+	case strings.HasSuffix(code, "_ABORTED"):
+		return audit.OutcomeAborted
+	case strings.HasSuffix(code, "_TIMEDOUT"):
+		return audit.OutcomeError
+	}
+	return ""
 }
 
 // fieldOf is the clear value of a named field of the line, "" if it has none.

@@ -83,6 +83,17 @@ func TestOperation(t *testing.T) {
 		{"kafka new spelling", "kafka", "DESCRIBE_CONFIGS", "DESCRIBECONFIGS", audit.ActionAdmin},
 		{"kafka old spelling", "kafka", "DescribeConfigs", "DESCRIBECONFIGS", audit.ActionAdmin},
 		{"kafka unknown", "kafka", "alice@example.com", "OTHER", audit.ActionOther},
+		{"kafka fetch", "kafka", "FETCH", "READ", audit.ActionRead},
+		{"confluent fetch", "kafka", "Fetch", "READ", audit.ActionRead},
+		{"kafka produce", "kafka", "PRODUCE", "WRITE", audit.ActionWrite},
+		{"kafka topics", "kafka", "CREATE_TOPICS", "CREATE", audit.ActionCreate},
+		{"kafka group", "kafka", "JOIN_GROUP", "SUBSCRIBE", audit.ActionSubscribe},
+		{"confluent authentication", "kafka", "Authentication", "CONNECT", audit.ActionConnect},
+		{"mqtt delivery", "mqtt", "DELIVER", "DELIVER", audit.ActionRead},
+		{"mqtt publication", "mqtt", "PUBLISH", "PUBLISH", audit.ActionWrite},
+		{"mqtt subscription", "mqtt", "SUBSCRIBE", "SUBSCRIBE", audit.ActionSubscribe},
+		{"mqtt connection", "mqtt", "CONNECT", "CONNECT", audit.ActionConnect},
+		{"mqtt unknown", "mqtt", "alice", "OTHER", audit.ActionOther},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := run(t, audit.Event{Protocol: tc.protocol, Method: plain.New(tc.method)})
@@ -117,6 +128,29 @@ func TestOutcome(t *testing.T) {
 		{"kafka allowed", audit.Event{Protocol: "kafka"}, audit.OutcomeAllowed, ""},
 		{"kafka denied", audit.Event{Protocol: "kafka", Denied: true, DenyBy: "authz"}, audit.OutcomeDenied, "authz"},
 		{"kafka filter", audit.Event{Protocol: "kafka", Denied: true, Fields: filter}, audit.OutcomeUnknown, ""},
+		{"kafka error", audit.Event{Protocol: "kafka", Fields: field("error_code", "3")}, audit.OutcomeError, ""},
+		{"mqtt allowed", audit.Event{Protocol: "mqtt"}, audit.OutcomeAllowed, ""},
+		{"mqtt denied", audit.Event{Protocol: "mqtt", Denied: true, DenyBy: "authz"}, audit.OutcomeDenied, "authz"},
+		{"mqtt forged", audit.Event{Protocol: "mqtt", Integrity: audit.IntegrityAmbiguous}, audit.OutcomeUnknown, ""},
+		{"haproxy normal end", haproxy("http", "----", 200), audit.OutcomeAllowed, ""},
+		{"haproxy denied by a rule", haproxy("http", "PR--", 403), audit.OutcomeDenied, "proxy"},
+		{"haproxy refuses a request", haproxy("http", "PR--", 400), audit.OutcomeDenied, "proxy"},
+		{"haproxy asks for a password", haproxy("http", "LR--", 401), audit.OutcomeDenied, "proxy"},
+		{"haproxy redirects", haproxy("http", "LR--", 302), audit.OutcomeAllowed, ""},
+		{"haproxy finds no server", haproxy("http", "SC--", 503), audit.OutcomeError, ""},
+		{"haproxy server too slow", haproxy("http", "sH--", 504), audit.OutcomeError, ""},
+		{"haproxy client left", haproxy("http", "CD--", 200), audit.OutcomeAborted, ""},
+		{"haproxy client too slow", haproxy("http", "cR--", 408), audit.OutcomeAborted, ""},
+		{"haproxy tcp", haproxy("tcp", "--", 0), audit.OutcomeAllowed, ""},
+		{"haproxy tcp, client left", haproxy("tcp", "CD", 0), audit.OutcomeAborted, ""},
+		{"haproxy no request", audit.Event{Format: "haproxy:http", Protocol: "tcp", Fields: field("connection_error", "SSL handshake failure")}, audit.OutcomeError, ""},
+		{"the field of another format", audit.Event{Format: "envoy:json", Protocol: "http", Status: 200, Fields: field("termination", "PR--")}, audit.OutcomeAllowed, ""},
+		{"squid denied", squid("TCP_DENIED", 403), audit.OutcomeDenied, "proxy"},
+		{"squid denied, with a page", squid("TCP_DENIED_REPLY", 200), audit.OutcomeDenied, "proxy"},
+		{"squid client left", squid("TCP_MISS_ABORTED", 200), audit.OutcomeAborted, ""},
+		{"squid time up", squid("TCP_MISS_TIMEDOUT", 200), audit.OutcomeError, ""},
+		{"squid hit", squid("TCP_MEM_HIT", 200), audit.OutcomeAllowed, ""},
+		{"apache client left", audit.Event{Format: "apache:custom", Protocol: "http", Status: 200, Fields: field("connection_status", "X")}, audit.OutcomeAborted, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.event.Integrity == "" {
@@ -125,6 +159,31 @@ func TestOutcome(t *testing.T) {
 			e := run(t, tc.event)
 			if e.Outcome != tc.want || e.DenyBy != tc.by {
 				t.Errorf("got %s by %q", e.Outcome, e.DenyBy)
+			}
+		})
+	}
+}
+
+func field(name, value string) []audit.Field {
+	return []audit.Field{{Name: name, Value: plain.New(value)}}
+}
+
+func haproxy(protocol, state string, status uint16) audit.Event {
+	return audit.Event{Format: "haproxy:http", Protocol: protocol, Status: status, Fields: field("termination", state), Carries: audit.Carries{Outcome: true}}
+}
+
+func squid(result string, status uint16) audit.Event {
+	return audit.Event{Format: "squid:squid", Protocol: "http", Status: status, Fields: field("result", result)}
+}
+
+func TestCipher(t *testing.T) {
+	for _, tc := range []struct{ name, value, want string }{
+		{"number", "4865", "TLS_AES_128_GCM_SHA256"}, {"hex", "0xc02f", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+		{"name", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"}, {"too large", "70000", "70000"}, {"none", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := reveal(run(t, audit.Event{Protocol: "http", TLSCipher: plain.New(tc.value)}).TLSCipher); got != tc.want {
+				t.Errorf("got %q", got)
 			}
 		})
 	}

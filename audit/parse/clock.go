@@ -169,3 +169,35 @@ func isoTime(s string, loc *time.Location) (t time.Time, n int, zoned, ok bool) 
 	}
 	return t, n, false, true
 }
+
+// clockTime reads HAProxy's 02/Jan/2006:15:04:05.000, which has no zone.
+func clockTime(s string, loc *time.Location) (time.Time, bool) {
+	const length = len("02/Jan/2006:15:04:05")
+	if len(s) < length || s[2] != '/' || s[6] != '/' || s[11] != ':' || s[14] != ':' || s[17] != ':' {
+		return time.Time{}, false
+	}
+	nano := 0
+	if len(s) > length {
+		if s[length] != '.' || len(s) > length+10 {
+			return time.Time{}, false
+		}
+		unit := int(time.Second)
+		for _, c := range []byte(s[length+1:]) {
+			if c-'0' > 9 {
+				return time.Time{}, false
+			}
+			unit /= 10
+			nano += int(c-'0') * unit
+		}
+	}
+	t, ok := civil(digits(s, 7, 4), monthOf(s[3:6]), digits(s, 0, 2), digits(s, 12, 2), digits(s, 15, 2), digits(s, 18, 2), nano)
+	return inZone(t, loc), ok
+}
+
+// inZone reads the clock of a time in UTC as one of loc.
+func inZone(t time.Time, loc *time.Location) time.Time {
+	if loc == time.UTC {
+		return t
+	}
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc).UTC()
+}

@@ -120,7 +120,7 @@ func (p *envoy) Parse(b *audit.Batch, i int) {
 			body = inner
 		}
 	}
-	j := jsonScanner{s: body}
+	j := jsonScanner{s: body, clean: !hasControl(body)}
 	if !j.open() {
 		b.Reject(i, audit.ReasonSyntax, offset+1, "a JSON object")
 		return
@@ -312,6 +312,7 @@ func hasFlag(flags, flag string) bool {
 // criPrefix is the length of the prefix that a CRI runtime puts before a line:
 // TIME stdout F, and 0 if there is none.
 func criPrefix(line string) int {
+	line = line[:min(len(line), 50)]
 	for _, stream := range []string{" stdout F ", " stderr F "} {
 		if at := strings.Index(line, stream); at > 0 && at < 40 {
 			return at + len(stream)

@@ -115,3 +115,65 @@ func hexValue(c byte) byte {
 	}
 	return 255
 }
+
+// unescapeBackslash decodes what Apache and Squid write: \" \\ \b \n \r \t \v
+// and \xnn. It returns s itself when there is no backslash; a backslash that
+// begins nothing known stays.
+func unescapeBackslash(s string) string {
+	at := strings.IndexByte(s, '\\')
+	if at < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	out = append(out, s[:at]...)
+	for i := at; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			out = append(out, s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case '"', '\\':
+			out = append(out, s[i])
+		case 'b':
+			out = append(out, '\b')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'v':
+			out = append(out, '\v')
+		case 'x':
+			if i+2 < len(s) && hexValue(s[i+1]) < 16 && hexValue(s[i+2]) < 16 {
+				out = append(out, hexValue(s[i+1])<<4|hexValue(s[i+2]))
+				i += 2
+				continue
+			}
+			out = append(out, '\\', 'x')
+		default:
+			out = append(out, '\\', s[i])
+		}
+	}
+	return string(out)
+}
+
+// unescapeHash decodes HAProxy's #NN. It returns s itself when there is none.
+func unescapeHash(s string) string {
+	at := strings.IndexByte(s, '#')
+	if at < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	out = append(out, s[:at]...)
+	for i := at; i < len(s); i++ {
+		if s[i] == '#' && i+2 < len(s) && hexValue(s[i+1]) < 16 && hexValue(s[i+2]) < 16 {
+			out = append(out, hexValue(s[i+1])<<4|hexValue(s[i+2]))
+			i += 2
+			continue
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}

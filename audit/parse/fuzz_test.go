@@ -70,6 +70,72 @@ func FuzzEnvoy(f *testing.F) { fuzz(f, "envoy:json", "testdata/envoy/*.log") }
 
 func FuzzKafka(f *testing.F) { fuzz(f, "kafka:authorizer", "testdata/kafka/*.log") }
 
+func FuzzApache(f *testing.F) { fuzz(f, "apache:combined", "testdata/apache/*.log") }
+
+func FuzzApacheCustom(f *testing.F) {
+	fuzz(f, `apache:%V:%p %a:%{remote}p %u [%{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t] %m %U %q %>s %D %X %{X-Forwarded-For}i`, "testdata/apache/*.log")
+}
+
+func FuzzHAProxyHTTP(f *testing.F) { fuzz(f, "haproxy:http", "testdata/haproxy/*.log") }
+
+func FuzzHAProxyHTTPS(f *testing.F) { fuzz(f, "haproxy:https", "testdata/haproxy/*.log") }
+
+func FuzzHAProxyTCP(f *testing.F) { fuzz(f, "haproxy:tcp", "testdata/haproxy/*.log") }
+
+func FuzzHAProxyCLF(f *testing.F) { fuzz(f, "haproxy:clf", "testdata/haproxy/*.log") }
+
+func FuzzHAProxyCustom(f *testing.F) { fuzz(f, haproxyHandmade, "testdata/haproxy/*.log") }
+
+func FuzzHAProxyJSON(f *testing.F) { fuzz(f, "haproxy:json", "testdata/haproxy/json.log") }
+
+func FuzzSquid(f *testing.F) { fuzz(f, "squid:squid", "testdata/squid/*.log") }
+
+func FuzzSquidCombined(f *testing.F) { fuzz(f, "squid:combined", "testdata/squid/*.log") }
+
+func FuzzEnvoyText(f *testing.F) { fuzz(f, "envoy:default", "testdata/envoytext/*.log") }
+
+func FuzzEnvoyIstio(f *testing.F) { fuzz(f, "envoy:istio", "testdata/envoytext/*.log") }
+
+func FuzzTraefikCLF(f *testing.F) { fuzz(f, "traefik:clf", "testdata/traefik/*.log") }
+
+func FuzzTraefikJSON(f *testing.F) { fuzz(f, "traefik:json", "testdata/traefik/json.log") }
+
+func FuzzCaddy(f *testing.F) { fuzz(f, "caddy:json", "testdata/caddy/*.log") }
+
+func FuzzKafkaRequest(f *testing.F) { fuzz(f, "kafka:request", "testdata/kafkarequest/*.log") }
+
+func FuzzConfluent(f *testing.F) { fuzz(f, "confluent:audit", "testdata/confluent/*.log") }
+
+func FuzzKroxylicious(f *testing.F) { fuzz(f, "kroxylicious:json", "testdata/kroxylicious/*.log") }
+
+func FuzzMosquitto(f *testing.F) { fuzz(f, "mosquitto:log", "testdata/mosquitto/*.log") }
+
+func FuzzEMQXText(f *testing.F) { fuzz(f, "emqx:text", "testdata/emqx/*.log") }
+
+func FuzzEMQXJSON(f *testing.F) { fuzz(f, "emqx:json", "testdata/emqx/*.log") }
+
+func FuzzMapping(f *testing.F) {
+	fuzz(f, "json:../../schemas/mapping/json-application.yaml", "testdata/json/*.log")
+}
+
+// FuzzFormatString compiles arbitrary format strings of the other servers.
+func FuzzFormatString(f *testing.F) {
+	for _, s := range []string{`%h %l %u %t "%r" %>s %b "%{Referer}i"`, `%{+Q}o %ci:%cp [%tr] %[src,lower] %hr %r`, `%ts.%03tu %6tr %>a "%{Referer}>h"`,
+		`[%START_TIME(%Y-%m-%d)%] %REQ(A?B):3%`, `%{%Y-%m-%d %H:%M:%S}t%{usec_frac}t`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, family := range []string{"apache:", "haproxy:", "squid:", "envoy:"} {
+			p, err := parse.ByName(family + s)
+			if err != nil {
+				continue
+			}
+			b := &audit.Batch{Received: received, Events: make([]audit.Event, 1), Lines: []audit.Line{{Text: plain.New(s), Length: len(s)}}}
+			p.Parse(b, 0)
+		}
+	})
+}
+
 // FuzzLogFormat compiles arbitrary log_format strings.
 func FuzzLogFormat(f *testing.F) {
 	f.Add(`nginx:log_format x escape=json '{"a":"$time_iso8601"}' '$x';`)

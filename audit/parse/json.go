@@ -5,8 +5,9 @@ import "strings"
 // jsonScanner walks over the members of one JSON object without building it.
 // Values stay substrings of the line.
 type jsonScanner struct {
-	s   string
-	pos int
+	s     string
+	pos   int
+	clean bool // s is known to hold no control character
 }
 
 // jsonKind is the kind of a JSON value.
@@ -42,32 +43,40 @@ func (j *jsonScanner) open() bool {
 // false at the closing brace. Key and string values are raw: still escaped and
 // without their quotes.
 func (j *jsonScanner) member(first bool) (key, value string, kind jsonKind, more, ok bool) {
+	if key, more, ok = j.key(first); !ok || !more {
+		return "", "", 0, false, ok
+	}
+	value, kind, ok = j.value(0)
+	return key, value, kind, ok, ok
+}
+
+// key reads the next key and steps to its value.
+func (j *jsonScanner) key(first bool) (key string, more, ok bool) {
 	j.space()
 	if j.pos >= len(j.s) {
-		return "", "", 0, false, false
+		return "", false, false
 	}
 	if j.s[j.pos] == '}' {
 		j.pos++
-		return "", "", 0, false, true
+		return "", false, true
 	}
 	if !first {
 		if j.s[j.pos] != ',' {
-			return "", "", 0, false, false
+			return "", false, false
 		}
 		j.pos++
 		j.space()
 	}
 	if key, ok = j.text(); !ok {
-		return "", "", 0, false, false
+		return "", false, false
 	}
 	j.space()
 	if j.pos >= len(j.s) || j.s[j.pos] != ':' {
-		return "", "", 0, false, false
+		return "", false, false
 	}
 	j.pos++
 	j.space()
-	value, kind, ok = j.value(0)
-	return key, value, kind, ok, ok
+	return key, true, true
 }
 
 // text reads a string.
@@ -76,6 +85,12 @@ func (j *jsonScanner) text() (string, bool) {
 		return "", false
 	}
 	start := j.pos + 1
+	if j.clean {
+		if end := strings.IndexByte(j.s[start:], '"'); end >= 0 && strings.IndexByte(j.s[start:start+end], '\\') < 0 {
+			j.pos = start + end + 1
+			return j.s[start : start+end], true
+		}
+	}
 	for i := start; i < len(j.s); i++ {
 		switch c := j.s[i]; {
 		case c == '"':
@@ -171,6 +186,27 @@ func (j *jsonScanner) skip(depth int) bool {
 			return false
 		}
 	}
+}
+
+// hasControl reports whether s holds a byte below 0x20. It looks at eight bytes
+// at a time: subtracting 0x20 from each borrows into the top bit of those that
+// are smaller.
+func hasControl(s string) bool {
+	const low, top = 0x2020202020202020, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if (x-low)&^x&top != 0 {
+			return true
+		}
+	}
+	for ; i < len(s); i++ {
+		if s[i] < 0x20 {
+			return true
+		}
+	}
+	return false
 }
 
 // isNumber reports whether v can be a JSON number.

@@ -42,6 +42,7 @@ func (k *kafka) Parse(b *audit.Batch, i int) {
 	}
 	e.Protocol = "kafka"
 	e.Carries = audit.Carries{Principal: true, Target: true, Outcome: true}
+	line, offset := kafkaCarrier(line)
 	inOpen := i > 0 && b.Events[i-1].Format == kafkaName && b.Events[i-1].ParseStatus == audit.ParsePartial
 	h, ok := k.header(line)
 	msg := strings.Index(line, kafkaPrincipal)
@@ -51,19 +52,19 @@ func (k *kafka) Parse(b *audit.Batch, i int) {
 		if inOpen && !strings.HasSuffix(line, kafkaLogger) {
 			e.ParseStatus = audit.ParsePartial
 		}
-		column := 1
+		column := offset + 1
 		if ok {
-			column = h.end + 1
+			column = offset + h.end + 1
 		}
 		b.Reject(i, audit.ReasonSyntax, column, "a time and an authorizer message that begins with Principal")
 		return
 	}
 	m := kafkaMessage{line: line, needsLogger: h.bracketed}
 	if !m.read(msg + len(kafkaPrincipal)) {
-		b.Reject(i, audit.ReasonSyntax, m.at+1, m.expected)
+		b.Reject(i, audit.ReasonSyntax, offset+m.at+1, m.expected)
 		return
 	}
-	if !setTime(b, i, h.time, h.timeOK, h.timeAt+1, "a time such as 2006-01-02 15:04:05,000") {
+	if !setTime(b, i, h.time, h.timeOK, offset+h.timeAt+1, "a time such as 2006-01-02 15:04:05,000") {
 		return
 	}
 	e.TimeQuality = audit.TimeAssumed

@@ -77,3 +77,17 @@ func digits(s string, at, n int) int {
 	}
 	return v
 }
+
+// parseSigned reads a decimal number with an optional sign.
+func parseSigned(s string) (n uint64, sign byte, ok bool) {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		sign, s = s[0], s[1:]
+	}
+	n, ok = parseUint(s)
+	return n, sign, ok
+}
+
+// durationOf is a number of seconds, to the microsecond.
+func durationOf(seconds float64) time.Duration {
+	return time.Duration(seconds*1e6) * time.Microsecond
+}

@@ -99,7 +99,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(logs) == 0 {
 		t.Fatalf("no golden cases: %v", err)
 	}
-	defaults := map[string]string{"nginx": "nginx:combined", "envoy": "envoy:json", "kafka": "kafka:authorizer"}
+	defaults := map[string]string{"nginx": "nginx:combined", "envoy": "envoy:json", "kafka": "kafka:authorizer", "apache": "apache:combined"}
 	for _, log := range logs {
 		base := strings.TrimSuffix(log, ".log")
 		t.Run(strings.TrimPrefix(base, "testdata/"), func(t *testing.T) {

@@ -2,6 +2,7 @@ package parse_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,14 +18,29 @@ import (
 
 func TestFormatErrors(t *testing.T) {
 	for _, tc := range []struct{ name, format, want, hint string }{
-		{"unknown", "apache:combined", `unknown format "apache:combined"`, "use one of nginx:combined"},
-		{"unknown nginx name", "nginx:nosuch", `unknown format "nginx:nosuch"`, "log_format string"},
+		{"unknown", "iis:w3c", `unknown format "iis:w3c"`, "use one of nginx:combined"},
+		{"no name", "apache:", `unknown format "apache:"`, "apache:%h ..."},
+		{"unknown nginx name", "nginx:nosuch", `unknown format "nginx:nosuch"`, "own format string"},
 		{"no time", "nginx:$remote_addr $status", "log_format: it has no time", "$time_iso8601"},
 		{"escape none", "nginx:escape=none $remote_addr $time_local", "log_format with escape=none: its lines can be forged by any client", "escape=json"},
 		{"adjacent", "nginx:$time_local $host$request", "log_format: $host is followed at once by another variable: put a character between them", ""},
 		{"open quote", "nginx:log_format x '$time_local", "log_format: a quoted string is missing its end", ""},
 		{"open brace", "nginx:$time_local ${host", "log_format: ${ without }", ""},
 		{"bare dollar", "nginx:$time_local $ x", "log_format: a dollar sign without a variable", ""},
+		{"apache without time", "apache:%h %r", "LogFormat: it has no time", "%t"},
+		{"apache adjacent", "apache:%t %h%r", "LogFormat: %h is followed at once by another variable: put a character between them", ""},
+		{"apache unknown directive", "apache:%t %y", "LogFormat: the directive %y is unknown", ""},
+		{"apache open brace", "apache:%t %{Referer i", "LogFormat: %{ without }", ""},
+		{"apache time of no fixed width", "apache:%{%c}t %h", "LogFormat: the time pattern has %c, which has no fixed width: use %Y %m %d %H %M %S %b %z %s", ""},
+		{"apache half a time", "apache:%{%H:%M:%S}t %h", "LogFormat: the time pattern of %{%H:%M:%S}t has no full date and clock", ""},
+		{"haproxy without time", "haproxy:%ci %r", "log-format: it has no time", "%tr"},
+		{"haproxy native JSON", "haproxy:%{+json}o %(a)ci %(t)tr", "log-format: it makes JSON or CBOR itself", "haproxy:json"},
+		{"haproxy open bracket", "haproxy:%tr %[src", "log-format: %[ without ]", ""},
+		{"squid without time", "squid:%>a %ru", "logformat: it has no time", "%ts.%03tu"},
+		{"squid unknown code", "squid:%ts %zz", `logformat: the code after the percent sign at "zz" is unknown`, ""},
+		{"envoy without time", "envoy:%REQ(:METHOD)%", "format string: it has no time", "%START_TIME%"},
+		{"envoy open command", "envoy:%START_TIME% %REQ(:PATH)", "format string: %REQ(:PATH) without its closing percent sign", ""},
+		{"no mapping file", "json:testdata/none.yaml", "failed to read the mapping file: open testdata/none.yaml: no such file or directory", "maps our fields"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := parse.ByName(tc.format)
@@ -112,6 +128,26 @@ func TestCarries(t *testing.T) {
 			`127.0.0.1 - - [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" 200 3 "-" "x"`, audit.Carries{Principal: true, Target: true, Outcome: true}},
 		{"own format with purpose and TLS", source.Config{Format: `nginx:[$time_local] "$request" $ssl_protocol "$http_x_purpose" "$jwt_claim_sub"`, Purpose: "header:X-Purpose", Principal: []string{"field:jwt_claim_sub"}},
 			`[21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1" - "-" "-"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true}},
+		{"apache with TLS", source.Config{Format: `apache:%t %u "%r" %>s %{SSL_PROTOCOL}x "%{X-Purpose}i"`, Purpose: "header:X-Purpose"},
+			`[21/Nov/2026:08:59:39 +0000] - "GET / HTTP/1.1" 200 - "-"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"haproxy http", source.Config{Format: "haproxy:http", Principal: []string{"field:capture.0"}},
+			`1.2.3.4:5 [21/Nov/2026:09:00:00.152] fe up/s1 0/0/0/0/0 200 107 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"`, audit.Carries{Principal: true, Target: true, Outcome: true}},
+		{"haproxy tcp", source.Config{Format: "haproxy:tcp"},
+			`1.2.3.4:5 [21/Nov/2026:09:00:00.152] fe up/s1 0/0/0 107 -- 1/1/0/0/0 0/0`, audit.Carries{Outcome: true}},
+		{"haproxy sample", source.Config{Format: `haproxy:[%tr] %[http_auth_user] %sslv "%[req.hdr(X-Purpose)]" %ST %{+Q}r`, Purpose: "header:X-Purpose"},
+			`[21/Nov/2026:09:00:00.152] bob TLSv1.3 "x" 200 "GET / HTTP/1.1"`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"squid", source.Config{Format: "squid:squid"},
+			`1795221548.201 5 127.0.0.1 TCP_MISS/200 296 GET http://a/ - HIER_DIRECT/127.0.0.1 text/plain`, audit.Carries{Principal: true, Target: true, Outcome: true}},
+		{"envoy text", source.Config{Format: "envoy:%START_TIME% %REQ(:PATH)% %RESPONSE_CODE% %DOWNSTREAM_TLS_VERSION% %REQ(X-PURPOSE)%", Purpose: "header:x-purpose"},
+			`2026-11-21T09:14:15Z / 200 - -`, audit.Carries{TLS: true, Purpose: true, Target: true, Outcome: true}},
+		{"caddy", source.Config{Format: "caddy:json", Purpose: "header:X-Purpose"},
+			`{"ts":1795251691.78,"msg":"handled request","request":{"method":"GET"},"status":200}`, audit.Carries{TLS: true, Purpose: true, Principal: true, Target: true, Outcome: true}},
+		{"traefik", source.Config{Format: "traefik:json", Principal: []string{"header:X-User"}},
+			`{"StartUTC":"2026-11-21T09:14:15Z","RequestMethod":"GET","DownstreamStatus":200}`, audit.Carries{TLS: true, Principal: true, Target: true, Outcome: true}},
+		{"mosquitto names users at connections only", source.Config{Format: "mosquitto:log"},
+			`1795221634: Client <unknown> disconnected, not authorised.`, audit.Carries{Target: true, Outcome: true}},
+		{"mosquitto by client id", source.Config{Format: "mosquitto:log", Principal: []string{"remote_user", "field:client_id"}},
+			`1795221634: Client <unknown> disconnected, not authorised.`, audit.Carries{Principal: true, Target: true, Outcome: true}},
 		{"envoy keys with null", source.Config{Format: "envoy:json", Purpose: "header:X-Purpose", Principal: []string{"field:jwt_sub"}},
 			`{"start_time":"2026-11-21T09:14:15Z","x-purpose":null,"jwt_sub":null,"downstream_tls_version":"-","response_code":200}`, audit.Carries{TLS: true, Purpose: true, Principal: true, Outcome: true}},
 		{"envoy nested principal", source.Config{Format: "envoy:json", Principal: []string{"field:jwt.sub"}},
@@ -136,6 +172,30 @@ func TestCarries(t *testing.T) {
 	}
 }
 
+// TestMappingErrors holds that a faulty mapping file is named with its line.
+func TestMappingErrors(t *testing.T) {
+	for _, tc := range []struct{ name, file, want string }{
+		{"unknown field", "fields:\n  time: a\n  person: b\n", ":3:3: person is no field of ours"},
+		{"no time", "fields:\n  user: b\n", "the time is missing"},
+		{"no place", "fields:\n  time: \"\"\n", "time has no place"},
+		{"bad pattern", "fields:\n  time: a\ntime: \"%c\"\n", ":3:7: the time pattern has no full date and clock of a fixed width"},
+		{"bad constant", "fields:\n  time: a\nconstants:\n  user: x\n", ":4:3: user can't be a constant"},
+		{"bad protocol", "fields:\n  time: a\nconstants:\n  protocol: smtp\n", `:4:3: the protocol "smtp" is unknown`},
+		{"unknown key", "fields:\n  time: a\nfoo: b\n", `unknown key "foo"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "m.yaml")
+			if err := os.WriteFile(file, []byte(tc.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := parse.ByName("json:" + file)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), file) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestRealip(t *testing.T) {
 	b := process(t, `nginx:$remote_addr $realip_remote_addr [$time_local] "$request"`, []byte(`203.0.113.9 10.0.0.2 [21/Nov/2026:08:59:39 +0000] "GET / HTTP/1.1"`))
 	e := b.Events[0]
@@ -148,6 +208,23 @@ func TestRecognise(t *testing.T) {
 	for _, tc := range []struct{ name, file, want string }{
 		{"combined", "testdata/nginx/combined.log", "nginx:combined"},
 		{"main", "testdata/nginx/main.log", "nginx:main"},
+		{"apache combined", "testdata/apache/combined.log", "apache:combined"},
+		{"apache common", "testdata/apache/common.log", "apache:common"},
+		{"apache vhost", "testdata/apache/vhost_combined.log", "apache:vhost_combined"},
+		{"haproxy http", "testdata/haproxy/rfc5424.log", "haproxy:http"},
+		{"haproxy https", "testdata/haproxy/https.log", "haproxy:https"},
+		{"haproxy tcp", "testdata/haproxy/tcp.log", "haproxy:tcp"},
+		{"haproxy clf", "testdata/haproxy/clf.log", "haproxy:clf"},
+		{"squid", "testdata/squid/native.log", "squid:squid"},
+		{"squid combined", "testdata/squid/combined.log", "squid:combined"},
+		{"squid common", "testdata/squid/common.log", "squid:common"},
+		{"envoy text", "testdata/envoytext/default.log", "envoy:default"},
+		{"envoy istio", "testdata/envoytext/istio.log", "envoy:istio"},
+		{"traefik generic", "testdata/traefik/generic.log", "nginx:combined"},
+		{"traefik json", "testdata/traefik/json.log", "traefik:json"},
+		{"caddy", "testdata/caddy/2.11.log", "caddy:json"},
+		{"kafka request", "testdata/kafkarequest/4.3.1.log", "kafka:request"},
+		{"mosquitto", "testdata/mosquitto/epoch.log", "mosquitto:log"},
 		{"envoy", "testdata/envoy/handmade.log", "envoy:json"},
 		{"kafka", "testdata/kafka/4.3.1.log", "kafka:authorizer"},
 	} {

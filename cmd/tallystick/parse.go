@@ -32,7 +32,8 @@ func (c *cli) parseCommand() *cobra.Command {
 		Short: "Print what the lines of a log become, one JSON object a line, masked",
 		Long: "Nothing is stored. Pseudonyms are made under keys that end with the command.\n" +
 			"Rejected lines go to standard error as FILE:LINE:COLUMN: reason, what was expected there; then the exit code is 1.\n" +
-			"Formats: " + strings.Join(parse.Names(), ", ") + ", and nginx: followed by a log_format string.",
+			"Formats: " + strings.Join(parse.Names(), ", ") + ".\n" +
+			"Format strings of the servers, and mapping files for JSON: " + strings.Join(parse.FormatStrings(), ", ") + ".",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f, ok := c.out.(*os.File); clear && (!ok || !term.IsTerminal(int(f.Fd()))) {
@@ -45,7 +46,7 @@ func (c *cli) parseCommand() *cobra.Command {
 			return c.parse(cmd.Context(), name, format, clear)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "auto", "name of a format, nginx:LOG_FORMAT, or auto (files only)")
+	cmd.Flags().StringVar(&format, "format", "auto", "name of a format, FAMILY:FORMAT STRING, json:FILE.yaml, or auto (files only)")
 	cmd.Flags().BoolVar(&clear, "clear", false, "show clear values, on your own terminal only")
 	return cmd
 }
