@@ -12,7 +12,7 @@ import (
 	"github.com/tallystick/tallystick/audit/alert"
 	"github.com/tallystick/tallystick/audit/alert/webhook"
 	"github.com/tallystick/tallystick/audit/control"
-	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/alerter"
 )
@@ -92,7 +92,7 @@ func (n mapNames) Organisation(key string) string {
 }
 
 // tapGap turns lines that a source lost into a finding.
-func (a *App) tapGap(g file.Gap) {
+func (a *App) tapGap(g source.Gap) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := a.raise(ctx, control.Fault{

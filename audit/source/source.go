@@ -1,6 +1,7 @@
-// Package source declares what a source of lines is: its configuration and how
-// its principal and purpose are found. The ways in are its sub-packages. The
-// tap reads Config.File; the auditor's stages read the rest by source name.
+// Package source declares what a source of lines is: its configuration, how
+// its principal and purpose are found, and what a Reader of it does. The ways
+// in are its sub-packages. The tap opens the Reader that the configuration
+// names; the auditor's stages read the rest by source name.
 package source
 
 import (

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
-	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -20,7 +20,7 @@ import (
 type lane struct {
 	tap     *Tap
 	source  string
-	tailer  *file.Tailer
+	reader  source.Reader
 	metrics *metrics
 	chains  map[string]*chain // of the sealing goroutine
 
@@ -38,7 +38,7 @@ type chain struct {
 
 // sealed is a run and the messages that hold its lines.
 type sealed struct {
-	run  *file.Run
+	run  *source.Run
 	msgs []broker.Message
 }
 
@@ -114,10 +114,10 @@ func (l *lane) room(ctx context.Context) error {
 
 // next waits for a run. What fails beside single files is the positions file;
 // following goes on trying.
-func (l *lane) next(ctx context.Context) (*file.Run, error) {
+func (l *lane) next(ctx context.Context) (*source.Run, error) {
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
 		ticking, cancel := context.WithTimeout(ctx, heartbeat)
-		run, err := l.tailer.Next(ticking)
+		run, err := l.reader.Next(ticking)
 		cancel()
 		now := l.tap.deps.Clock().UnixNano()
 		l.turned.Store(now)
@@ -147,7 +147,7 @@ const heartbeat = 5 * time.Second
 
 // seal appends the messages of the lines, which end where until begins, in
 // halves where they don't fit one.
-func (l *lane) seal(ctx context.Context, run *file.Run, lines []audit.Line, until uint64, msgs []broker.Message) ([]broker.Message, error) {
+func (l *lane) seal(ctx context.Context, run *source.Run, lines []audit.Line, until uint64, msgs []broker.Message) ([]broker.Message, error) {
 	id := run.Stream
 	c := l.chains[id]
 	if c == nil {
@@ -208,7 +208,7 @@ func (l *lane) send(ctx context.Context, s sealed) error {
 	l.bytes.Add(size)
 	l.batches.Add(uint64(len(s.msgs)))
 	l.metrics.count(l.source, n, size, s.msgs)
-	if err := l.tailer.Ack(s.run); err != nil {
+	if err := l.reader.Ack(s.run); err != nil {
 		// The lines are durable; at worst they are sent again and count once.
 		l.metrics.errors.WithLabelValues(l.source, "position").Inc()
 		l.tap.deps.Logger.Error("positions can't be saved", "source", l.source, "error", err, "hint", "check space and rights of the data folder")
@@ -232,7 +232,7 @@ func (l *lane) blocked(err error) {
 
 func (l *lane) longer(wait time.Duration) time.Duration { return min(2*wait, 100*l.tap.cfg.Retry) }
 
-func (l *lane) gap(g file.Gap) {
+func (l *lane) gap(g source.Gap) {
 	l.gaps.Add(1)
 	l.metrics.gaps.WithLabelValues(l.source, string(g.Kind)).Inc()
 	if l.tap.deps.Gap != nil {

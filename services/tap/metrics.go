@@ -13,7 +13,7 @@ type metrics struct {
 	lines, bytes, batches, sealed *prometheus.CounterVec
 	errors                        *prometheus.CounterVec // by source and step
 	gaps                          *prometheus.CounterVec // by source and kind
-	lag, files, problems, alive   *prometheus.GaugeVec
+	lag, open, problems, alive    *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics, or shares those that an earlier Tap of the
@@ -35,9 +35,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		sealed:   counter("sealed_bytes_total", "Bytes of the batches in Kafka."),
 		errors:   counter("errors_total", "Failures by step: read, seal, produce, position.", "step"),
 		gaps:     counter("gaps_total", "Places where lines of a file are or may be lost.", "kind"),
-		lag:      gauge("unread_bytes", "Bytes of the files that are not yet read."),
-		files:    gauge("files", "Open files."),
-		problems: gauge("unreadable_files", "Files that can't be read at present."),
+		lag:      gauge("unread", "Bytes of files, or records of topics, that are not yet read."),
+		open:     gauge("open", "Open files, connections or partitions."),
+		problems: gauge("unreadable", "Files, listeners or topics that can't be read at present."),
 		alive:    gauge("alive_timestamp_seconds", "When the source was last looked at."),
 	}
 	return m, errors.Join(errs...)
@@ -72,8 +72,9 @@ func (m *metrics) count(source string, lines, bytes uint64, msgs []broker.Messag
 }
 
 func (m *metrics) observe(l *lane) {
-	m.lag.WithLabelValues(l.source).Set(float64(l.tailer.Lag()))
-	m.files.WithLabelValues(l.source).Set(float64(l.tailer.OpenFiles()))
-	m.problems.WithLabelValues(l.source).Set(float64(len(l.tailer.Problems())))
+	s := l.reader.Status()
+	m.lag.WithLabelValues(l.source).Set(float64(s.Lag))
+	m.open.WithLabelValues(l.source).Set(float64(s.Open))
+	m.problems.WithLabelValues(l.source).Set(float64(len(s.Problems)))
 	m.alive.WithLabelValues(l.source).Set(float64(l.turned.Load()) / 1e9)
 }

@@ -3,25 +3,23 @@ package tap
 import (
 	"time"
 
-	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source"
 )
 
 // SourceStatus is how a source fares. It holds no value of a line.
 type SourceStatus struct {
+	source.Status
 	Source  string
-	Files   int    // open files
 	Lines   uint64 // durable since the start
-	Bytes   uint64 // of the files, durable since the start
+	Bytes   uint64 // of the lines, durable since the start
 	Batches uint64
 	Gaps    uint64
-	Lag     int64 // bytes that are not yet read
 
 	Alive    time.Time // when the source was last looked at: its heartbeat
 	LastRead time.Time // when lines last came; zero if none did
 	LastSent time.Time // when a batch was last durable; zero if none was
 
-	Blocked  string // why Kafka takes no batches at present, or ""
-	Problems []file.Problem
+	Blocked string // why Kafka takes no batches at present, or ""
 }
 
 // Status is how each source fares, in the order of the configuration.
@@ -29,7 +27,7 @@ func (t *Tap) Status() []SourceStatus {
 	out := make([]SourceStatus, len(t.lanes))
 	for i, l := range t.lanes {
 		s := SourceStatus{
-			Source: l.source, Files: l.tailer.OpenFiles(), Lag: l.tailer.Lag(), Problems: l.tailer.Problems(),
+			Source: l.source, Status: l.reader.Status(),
 			Lines: l.lines.Load(), Bytes: l.bytes.Load(), Batches: l.batches.Load(), Gaps: l.gaps.Load(),
 			Alive: at(l.turned.Load()), LastRead: at(l.read.Load()), LastSent: at(l.sent.Load()),
 		}

@@ -90,7 +90,7 @@ type Deps struct {
 	Metrics  prometheus.Registerer // optional
 	// Gap is told of lines that are lost, or may be. Optional; it may be
 	// called by several goroutines.
-	Gap func(file.Gap)
+	Gap func(source.Gap)
 	// Clock is time.Now if nil.
 	Clock func() time.Time
 }
@@ -154,7 +154,7 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 		t.cfg.Tune(&cfg)
 	}
 	l := &lane{tap: t, source: s.Name, metrics: m, chains: map[string]*chain{}}
-	tailer, err := file.Open(cfg, file.Deps{
+	reader, err := file.Open(cfg, file.Deps{
 		State: t.deps.State, Logger: t.deps.Logger, Clock: t.deps.Clock, Gap: l.gap,
 		Name: func(host, path string, first []byte) string {
 			return seal.StreamName(t.deps.Site, host, path, string(first))
@@ -163,7 +163,7 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 	if err != nil {
 		return err
 	}
-	l.tailer = tailer
+	l.reader = reader
 	t.lanes = append(t.lanes, l)
 	return nil
 }
@@ -187,7 +187,7 @@ func (t *Tap) Run(ctx context.Context) error {
 
 func (t *Tap) close() {
 	for _, l := range t.lanes {
-		if err := l.tailer.Close(); err != nil {
+		if err := l.reader.Close(); err != nil {
 			t.deps.Logger.Error("positions were not saved: the last lines are read again at the next start, and count once", "source", l.source, "error", err)
 		}
 	}
@@ -202,8 +202,8 @@ func (t *Tap) report() {
 	defer t.progress.Unlock()
 	var p Progress
 	for _, l := range t.lanes {
-		done, total := l.tailer.Progress()
-		p.Done, p.Total, p.Lines = p.Done+done, p.Total+total, p.Lines+l.lines.Load()
+		s := l.reader.Status()
+		p.Done, p.Total, p.Lines = p.Done+s.Done, p.Total+s.Total, p.Lines+l.lines.Load()
 	}
 	t.cfg.Progress(p)
 }

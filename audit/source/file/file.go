@@ -1,6 +1,6 @@
 // Package file reads log files: it tails them by path or glob, or reads them once.
 //
-// A Tailer turns files into Runs, which are consecutive lines of one stream,
+// A Tailer, which is a source.Reader, turns files into Runs, which are consecutive lines of one stream,
 // and remembers in a State how far each stream was acknowledged. It follows
 // rotation by rename and by copytruncate, waits for the end of a partial last
 // line, reads compressed rotated files, and keeps the first 64 KiB of a longer
@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"github.com/tallystick/tallystick/audit/source"
 )
 
 // Limits and times that hold unless Config says otherwise.
@@ -79,33 +81,11 @@ type Deps struct {
 	// Clock is time.Now if nil.
 	Clock func() time.Time
 	// Gap is told of lines that are lost, or may be. Optional.
-	Gap func(Gap)
-}
-
-// GapKind says how lines were lost.
-type GapKind string
-
-// The values of GapKind.
-const (
-	GapTruncated GapKind = "truncated" // the file was cut while it was followed
-	GapVanished  GapKind = "vanished"  // a file that wasn't read to its end is gone
-	GapCorrupt   GapKind = "corrupt"   // compressed data that can't be read on
-)
-
-// Gap is a place in a stream behind which lines are or may be missing.
-type Gap struct {
-	Kind       GapKind
-	Source     string
-	Stream     string
-	Generation uint32
-	Offset     uint64    // first byte that was not read
-	Lost       uint64    // bytes known to be lost; 0 if that is not known
-	Copied     bool      // a copy of the file was found and read on; what came between copy and cut is lost
-	Seen       time.Time // when it was noticed, UTC
+	Gap func(source.Gap)
 }
 
 // Tailer reads the files of one source. Next and Close belong to one
-// goroutine; Ack and Progress may be called from another.
+// goroutine; Ack and Status may be called from another.
 type Tailer struct {
 	cfg  Config
 	deps Deps
@@ -126,7 +106,7 @@ type Tailer struct {
 	orphans map[*cursor]orphaned // streams whose file is gone or was cut
 	settled map[string]bool      // base paths whose streams of the last start were looked for
 
-	problems atomic.Pointer[[]Problem]
+	problems atomic.Pointer[[]source.Problem]
 	open     atomic.Int64
 	done     atomic.Int64 // bytes on disk
 	total    atomic.Int64
@@ -197,8 +177,8 @@ func setDefault[T int | time.Duration](v *T, d T) {
 
 // Next waits for lines and returns a Run of them. It returns io.EOF at the end
 // of all files with Once, and ctx's error when ctx ends. Errors of single
-// files are logged, shown by Problems and retried.
-func (t *Tailer) Next(ctx context.Context) (*Run, error) {
+// files are logged, shown in the Status and retried.
+func (t *Tailer) Next(ctx context.Context) (*source.Run, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -236,10 +216,11 @@ func (t *Tailer) Next(ctx context.Context) (*Run, error) {
 
 // Ack records that run is durable elsewhere. Runs are acknowledged in the
 // order in which Next returned them; run and its lines are not used any more.
-func (t *Tailer) Ack(run *Run) error {
-	t.deps.State.ack(run)
-	t.giveBack(run.buf)
-	run.buf, run.Lines = nil, nil
+func (t *Tailer) Ack(run *source.Run) error {
+	r := run.Mark.(*read)
+	t.deps.State.ack(r)
+	t.giveBack(r.buf)
+	run.Mark, run.Lines = nil, nil
 	return t.deps.State.saveIfDue()
 }
 
@@ -269,19 +250,11 @@ func (t *Tailer) giveBack(b *buffer) {
 	}
 }
 
-// Progress is how much of the files was read: bytes on disk of total bytes.
-func (t *Tailer) Progress() (done, total int64) { return t.done.Load(), t.total.Load() }
-
-// Lag is how many bytes on disk are not yet read.
-func (t *Tailer) Lag() int64 { return t.lag.Load() }
-
-// OpenFiles is how many files are open.
-func (t *Tailer) OpenFiles() int { return int(t.open.Load()) }
-
-// Problems are the files that can't be read at present.
-func (t *Tailer) Problems() []Problem {
+// Status is how the files fare: open files and bytes on disk.
+func (t *Tailer) Status() source.Status {
+	s := source.Status{Open: int(t.open.Load()), Done: t.done.Load(), Total: t.total.Load(), Lag: t.lag.Load()}
 	if p := t.problems.Load(); p != nil {
-		return *p
+		s.Problems = *p
 	}
-	return nil
+	return s
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/plainaccess"
@@ -42,7 +43,7 @@ type bench struct {
 	dir   string
 	state *file.State
 	tail  *file.Tailer
-	gaps  []file.Gap
+	gaps  []source.Gap
 	cfg   file.Config
 }
 
@@ -77,7 +78,7 @@ func (b *bench) start() {
 func (b *bench) open() {
 	b.t.Helper()
 	var err error
-	b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: streamName, Gap: func(g file.Gap) { b.gaps = append(b.gaps, g) }})
+	b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: streamName, Gap: func(g source.Gap) { b.gaps = append(b.gaps, g) }})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func (b *bench) rename(from, to string) {
 	}
 }
 
-func (b *bench) next(wait time.Duration) (*file.Run, error) {
+func (b *bench) next(wait time.Duration) (*source.Run, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return b.tail.Next(ctx)
@@ -149,7 +150,7 @@ func (b *bench) quiet() {
 	}
 }
 
-func texts(run *file.Run) []string {
+func texts(run *source.Run) []string {
 	var out []string
 	for _, l := range run.Lines {
 		out = append(out, strings.Clone(l.Text.Reveal(plainaccess.Token{})))
@@ -205,7 +206,7 @@ func TestOriginsAreOffsets(t *testing.T) {
 	if d := cmp.Diff(got, []place{{0, 2}, {4, 0}, {5, 3}}); d != "" {
 		t.Errorf("places (-got +want):\n%s", d)
 	}
-	if run.First != 0 || run.Next != 9 || run.Source != "shop" || run.Received.IsZero() {
+	if run.First != 0 || run.Next != 9 || run.Received.IsZero() {
 		t.Errorf("run %+v", run)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -77,7 +78,7 @@ func (t *Tailer) checkKnown(path string) error {
 
 // readAny returns the next Run of any file: rotated files first, oldest first,
 // then the live ones in turn.
-func (t *Tailer) readAny(now time.Time) (*Run, error) {
+func (t *Tailer) readAny(now time.Time) (*source.Run, error) {
 	for _, f := range t.order() {
 		run, err := t.readFile(f, now)
 		if err != nil || run != nil {
@@ -117,7 +118,7 @@ func (t *Tailer) order() []*tracked {
 	return list
 }
 
-func (t *Tailer) readFile(f *tracked, now time.Time) (*Run, error) {
+func (t *Tailer) readFile(f *tracked, now time.Time) (*source.Run, error) {
 	if f.cursor == nil && !t.name(f, now) || f.ended && (t.cfg.Once || f.cursor == nil) {
 		return nil, nil
 	}
@@ -179,7 +180,7 @@ func (t *Tailer) name(f *tracked, now time.Time) bool {
 func (t *Tailer) truncated(f *tracked, now time.Time) {
 	c := f.cursor
 	t.deps.State.finish(c, false)
-	t.orphan(c, GapTruncated, now)
+	t.orphan(c, source.GapTruncated, now)
 	f.forget()
 	t.scan(now)
 }
@@ -192,12 +193,12 @@ func (t *Tailer) failed(f *tracked, err error, now time.Time) error {
 		look.broken = c
 	} else {
 		look.retry = true
-		t.report([]Problem{{Path: path, Err: unreadable(path, err)}})
+		t.report([]source.Problem{{Path: path, Err: unreadable(path, err)}})
 	}
 	t.drop(f)
 	t.seen[path] = look
 	if t.cfg.Once {
-		t.gap(Gap{Kind: GapCorrupt, Stream: c.Stream, Generation: c.Generation, Offset: c.place()}, now)
+		t.gap(source.Gap{Kind: source.GapCorrupt, Stream: c.Stream, Generation: c.Generation, Offset: c.place()}, now)
 		return &text.Hint{Err: fmt.Errorf("failed to read %s to its end: %w", path, bare(err)), Hint: "the lines before that place were read; repair the file and give it again: lines count once"}
 	}
 	return nil
@@ -212,12 +213,12 @@ func (t *Tailer) corrupt(path string, s sighting, now time.Time) {
 		t.deps.State.finish(c, true)
 	}
 	t.deps.Logger.Error("compressed data can't be read to its end", "source", t.cfg.Source, "file", path, "hint", "gzip -t shows whether the file is whole")
-	t.gap(Gap{Kind: GapCorrupt, Stream: c.Stream, Generation: c.Generation, Offset: c.place()}, now)
+	t.gap(source.Gap{Kind: source.GapCorrupt, Stream: c.Stream, Generation: c.Generation, Offset: c.place()}, now)
 }
 
 // retire closes a rotated file that was read to its end and stays quiet. Its
 // last line may have no end: after three times the grace it counts as it is.
-func (t *Tailer) retire(f *tracked, now time.Time) *Run {
+func (t *Tailer) retire(f *tracked, now time.Time) *source.Run {
 	if f.cursor == nil || !f.gone && !(f.rotated && t.newerThan(f)) {
 		return nil
 	}

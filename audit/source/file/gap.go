@@ -1,14 +1,18 @@
 package file
 
-import "time"
+import (
+	"time"
+
+	"github.com/tallystick/tallystick/audit/source"
+)
 
 // orphaned is a stream whose file is gone or was cut before it was finished.
 type orphaned struct {
-	kind  GapKind
+	kind  source.GapKind
 	since time.Time
 }
 
-func (t *Tailer) orphan(c *cursor, kind GapKind, now time.Time) {
+func (t *Tailer) orphan(c *cursor, kind source.GapKind, now time.Time) {
 	if _, ok := t.orphans[c]; !ok {
 		t.orphans[c] = orphaned{kind: kind, since: now}
 	}
@@ -23,16 +27,16 @@ func (t *Tailer) settle(pending map[string]bool, now time.Time) {
 		}
 		t.settled[base] = true
 		for _, c := range t.deps.State.unread(t.deps.State.pathMark(t.cfg.Host, base)) {
-			t.orphan(c, GapVanished, now)
+			t.orphan(c, source.GapVanished, now)
 		}
 	}
 	for c, o := range t.orphans {
 		continued := !t.deps.State.free(c)
 		switch {
-		case continued && o.kind == GapVanished:
+		case continued && o.kind == source.GapVanished:
 			delete(t.orphans, c)
 		case continued || now.Sub(o.since) >= t.cfg.Grace:
-			g := Gap{Kind: o.kind, Stream: c.Stream, Generation: c.Generation, Offset: c.place(), Copied: continued}
+			g := source.Gap{Kind: o.kind, Stream: c.Stream, Generation: c.Generation, Offset: c.place(), Copied: continued}
 			if !continued {
 				g.Lost = c.left()
 				t.deps.State.finish(c, true)
@@ -53,7 +57,7 @@ func (c *cursor) left() uint64 {
 	return uint64(max(0, size-int64(offset)))
 }
 
-func (t *Tailer) gap(g Gap, now time.Time) {
+func (t *Tailer) gap(g source.Gap, now time.Time) {
 	g.Source, g.Seen = t.cfg.Source, now.UTC()
 	t.deps.Logger.Warn("lines of a file are or may be lost", "source", g.Source, "kind", string(g.Kind), "stream", g.Stream, "offset", g.Offset, "bytes", g.Lost, "copied", g.Copied)
 	if t.deps.Gap != nil {

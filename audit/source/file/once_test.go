@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -53,8 +54,8 @@ func TestLongLines(t *testing.T) {
 			if d := cmp.Diff(offsets, []uint64{0, 6, uint64(n) + 8}); d != "" {
 				t.Errorf("offsets (-got +want):\n%s", d)
 			}
-			if done, total := b.tail.Progress(); done != total || total != int64(n)+14 {
-				t.Errorf("progress %d of %d", done, total)
+			if s := b.tail.Status(); s.Done != s.Total || s.Total != int64(n)+14 {
+				t.Errorf("progress %d of %d", s.Done, s.Total)
 			}
 		})
 	}
@@ -199,7 +200,7 @@ func TestDamagedCompressedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if lines == 0 || lines >= 50_000 || len(b.gaps) != 1 || b.gaps[0].Kind != file.GapCorrupt {
+	if lines == 0 || lines >= 50_000 || len(b.gaps) != 1 || b.gaps[0].Kind != source.GapCorrupt {
 		t.Fatalf("%d lines, gaps %+v", lines, b.gaps)
 	}
 	b.stop()

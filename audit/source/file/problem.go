@@ -12,12 +12,6 @@ import (
 	"github.com/tallystick/tallystick/internal/text"
 )
 
-// Problem is a file that can't be read at present.
-type Problem struct {
-	Path string
-	Err  error // says what is wrong; its hint says what to do
-}
-
 // unreadable explains why path can't be opened and what to do about it.
 func unreadable(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) {

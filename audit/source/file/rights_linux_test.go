@@ -28,7 +28,7 @@ func TestUnreadable(t *testing.T) {
 	}
 	b.start()
 	b.want("b1")
-	p := b.tail.Problems()
+	p := b.tail.Status().Problems
 	if len(p) != 1 || p[0].Path != b.path("a.log") || !strings.Contains(p[0].Err.Error(), "mode 0000, owner ") || text.HintOf(p[0].Err) == "" {
 		t.Fatalf("problems %+v", p)
 	}

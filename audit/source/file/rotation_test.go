@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source"
 )
 
 func TestRotation(t *testing.T) {
@@ -145,7 +145,7 @@ func TestVanishedFileIsAGap(t *testing.T) {
 	b.start()
 	b.want("b1")
 	b.quiet()
-	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapVanished || b.gaps[0].Stream != streamName("h1", "shop.log", []byte("a1")) || b.gaps[0].Offset != 3 {
+	if len(b.gaps) != 1 || b.gaps[0].Kind != source.GapVanished || b.gaps[0].Stream != streamName("h1", "shop.log", []byte("a1")) || b.gaps[0].Offset != 3 {
 		t.Fatalf("gaps %+v", b.gaps)
 	}
 	b.stop()
@@ -167,7 +167,7 @@ func TestTruncationIsAGap(t *testing.T) {
 	b.quiet()
 	b.write("shop.log", "b1\n")
 	b.want("b1")
-	if len(b.gaps) != 1 || b.gaps[0].Kind != file.GapTruncated || b.gaps[0].Copied || b.gaps[0].Offset != 6 {
+	if len(b.gaps) != 1 || b.gaps[0].Kind != source.GapTruncated || b.gaps[0].Copied || b.gaps[0].Offset != 6 {
 		t.Fatalf("gaps %+v", b.gaps)
 	}
 }

@@ -2,30 +2,20 @@ package file
 
 import (
 	"bytes"
-	"time"
 	"unsafe"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/masking/plain"
 )
 
-// Run is consecutive lines of one stream. Its lines are valid until it is
-// acknowledged: their text lies in a buffer that is used again.
-type Run struct {
-	Source     string
-	Stream     string
-	Generation uint32
-	First      uint64 // offset of the first line
-	Next       uint64 // offset behind the last line's end
-	Received   time.Time
-	Lines      []audit.Line
-
+// read is what the Tailer keeps with a Run until it is acknowledged.
+type read struct {
 	buf    *buffer
 	cursor *cursor
-	mark   position // where the stream stands once this run is acknowledged
+	end    position // where the stream stands then
 }
 
-// buffer is the memory of a Run.
+// buffer is the memory of a source.Run.
 type buffer struct {
 	bytes []byte
 	lines []audit.Line

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -36,14 +37,14 @@ type present struct {
 
 // find lists the files of the patterns, then their rotated siblings, oldest
 // first. A file that is renamed meanwhile is found under its later name.
-func (t *Tailer) find() ([]present, []Problem) {
-	var problems []Problem
+func (t *Tailer) find() ([]present, []source.Problem) {
+	var problems []source.Problem
 	byID := map[fileID]present{}
 	add := func(path string, sibling bool) {
 		info, err := os.Stat(path)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				problems = append(problems, Problem{Path: path, Err: unreadable(path, err)})
+				problems = append(problems, source.Problem{Path: path, Err: unreadable(path, err)})
 			}
 			return
 		}
@@ -145,7 +146,7 @@ func (t *Tailer) scan(now time.Time) {
 			continue
 		}
 		if err := t.discover(p, now); err != nil {
-			problems = append(problems, Problem{Path: p.path, Err: err})
+			problems = append(problems, source.Problem{Path: p.path, Err: err})
 			pending[BasePath(p.path)] = true
 		} else if t.seen[p.path].retry {
 			pending[BasePath(p.path)] = true
@@ -268,7 +269,7 @@ func (t *Tailer) adopt(f *tracked, stream string, head []byte, look sighting, no
 }
 
 // report shows the problems and logs each when it appears or changes.
-func (t *Tailer) report(problems []Problem) {
+func (t *Tailer) report(problems []source.Problem) {
 	now := map[string]string{}
 	for _, p := range problems {
 		now[p.Path] = p.Err.Error()

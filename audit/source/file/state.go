@@ -228,13 +228,13 @@ func writeAtomically(path string, b []byte) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func (s *State) ack(run *Run) {
+func (s *State) ack(r *read) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := run.cursor
-	c.Offset = run.Next
-	c.Tail, c.TailLength = s.mark("tail", run.mark.tail), len(run.mark.tail)
-	c.Size, c.Modified = run.mark.size, run.mark.modified.UnixNano()
+	c := r.cursor
+	c.Offset = r.end.offset
+	c.Tail, c.TailLength = s.mark("tail", r.end.tail), len(r.end.tail)
+	c.Size, c.Modified = r.end.size, r.end.modified.UnixNano()
 	s.dirty = true
 }
 

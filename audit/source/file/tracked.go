@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/source"
 )
 
 // errTruncated says that the file no longer holds what was read from it.
@@ -254,7 +255,7 @@ func (f *tracked) fill(b []byte) (n int, end bool, err error) {
 // read returns the next Run, or nil when there is no complete line now. With
 // final a last line without its end counts. more says that bytes were read
 // although no line is complete yet.
-func (f *tracked) read(final bool, now time.Time) (run *Run, more bool, err error) {
+func (f *tracked) read(final bool, now time.Time) (run *source.Run, more bool, err error) {
 	t := f.tailer
 	b := t.buffer()
 	kept := copy(b.bytes, f.carry)
@@ -306,13 +307,13 @@ func (f *tracked) read(final bool, now time.Time) (run *Run, more bool, err erro
 		return nil, n > 0 && !end, err
 	}
 	t.full = capped || !end
-	run = &Run{
-		Source: t.cfg.Source, Stream: o.Stream, Generation: o.Generation, First: f.cursor.read.offset, Next: o.Offset,
-		Received: now.UTC(), Lines: lines, buf: b, cursor: f.cursor,
-		mark: position{offset: o.Offset, tail: tail, size: f.size, modified: f.modified},
-	}
-	f.cursor.read = run.mark
-	return run, false, nil
+	at := position{offset: o.Offset, tail: tail, size: f.size, modified: f.modified}
+	f.cursor.read = at
+	return &source.Run{
+		Stream: o.Stream, Generation: o.Generation, First: f.cursor.read.offset, Next: o.Offset,
+		Received: now.UTC(), Lines: lines,
+		Mark: &read{buf: b, cursor: f.cursor, end: at},
+	}, false, nil
 }
 
 // lines splits data, ending a long line first, moves o behind what was used
