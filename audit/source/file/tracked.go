@@ -307,11 +307,10 @@ func (f *tracked) read(final bool, now time.Time) (run *source.Run, more bool, e
 		return nil, n > 0 && !end, err
 	}
 	t.full = capped || !end
-	at := position{offset: o.Offset, tail: tail, size: f.size, modified: f.modified}
+	first, at := f.cursor.read.offset, position{offset: o.Offset, tail: tail, size: f.size, modified: f.modified}
 	f.cursor.read = at
 	return &source.Run{
-		Stream: o.Stream, Generation: o.Generation, First: f.cursor.read.offset, Next: o.Offset,
-		Received: now.UTC(), Lines: lines,
+		Stream: o.Stream, Generation: o.Generation, First: first, Next: o.Offset, Received: now.UTC(), Lines: lines,
 		Mark: &read{buf: b, cursor: f.cursor, end: at},
 	}, false, nil
 }
