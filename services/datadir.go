@@ -104,6 +104,9 @@ func (d *dataDir) join(parts ...string) string {
 	return filepath.Join(append([]string{d.path}, parts...)...)
 }
 
+// Installed reports whether something is kept in the data folder already.
+func Installed(data string) bool { return fileExists(filepath.Join(data, "installation")) }
+
 // installationID reads the id of the folder and makes it the first time.
 func installationID(path string) (string, error) {
 	file := filepath.Join(path, "installation")

@@ -66,7 +66,8 @@ func (d *Demo) Tickets(c *Config) error {
 func (d *Demo) TicketsURL() string { return "http://" + d.tickets.Addr().String() + "/" }
 
 // RunDemo adds the demo to what Run runs: the receiver, the history by ingest,
-// then live lines.
+// then live lines. When these begin, done is told what was ingested, or nil if
+// the history was there already.
 func (a *App) RunDemo(d *Demo, progress func(Progress), done func(*IngestSummary)) error {
 	secret, err := a.webhookSecret(WebhookConfig{Name: "demo-tickets"})
 	if err != nil {
@@ -83,7 +84,7 @@ func (a *App) RunDemo(d *Demo, progress func(Progress), done func(*IngestSummary
 	})
 	a.tapAfter = make(chan struct{})
 	a.onRun("demo", func(ctx context.Context) error {
-		sum := &IngestSummary{}
+		var sum *IngestSummary
 		if d.fresh {
 			if sum, err = a.ingestDemo(ctx, d, progress); err != nil {
 				return err

@@ -42,7 +42,7 @@ func (c *cli) ingestCommand() *cobra.Command {
 				}
 				req.Files = append(req.Files, abs)
 			}
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withNewOperations(cmd.Context(), func(ops services.Operations) error {
 				bar := newProgress(c.err, "ingest")
 				s, err := ops.Ingest(cmd.Context(), req, bar.show)
 				bar.finish()

@@ -34,7 +34,7 @@ func (c *cli) renderCommand() *cobra.Command {
 	var r services.RenderRequest
 	var from, to, out string
 	cmd := &cobra.Command{
-		Use:     "render KIND --from DATE --to DATE --format html|pdf|csv|json [-o FILE]",
+		Use:     "render KIND [--from DATE --to DATE] [--format html|pdf|csv|json] [-o FILE]",
 		Short:   "Render one report",
 		Example: "  tallystick report render gdpr-accountability --from 2026-11-01 --to 2026-12-01 --format pdf -o november.pdf",
 		Args:    cobra.ExactArgs(1),
@@ -48,14 +48,8 @@ func (c *cli) renderCommand() *cobra.Command {
 			if !slices.Contains(kinds, r.Kind) {
 				return &text.Hint{Err: fmt.Errorf("report %q: no such kind", r.Kind), Hint: "one of " + strings.Join(kinds, ", ")}
 			}
-			if r.From, err = day("--from", from); err != nil {
+			if r.From, r.Until, err = period(from, to, time.Now()); err != nil {
 				return err
-			}
-			if r.Until, err = day("--to", to); err != nil {
-				return err
-			}
-			if !r.From.Before(r.Until) {
-				return &text.Hint{Err: fmt.Errorf("--to %s is not after --from %s", to, from), Hint: "--to is the first day that is no longer in the period"}
 			}
 			if !slices.Contains([]string{"html", "pdf", "csv", "json"}, r.Format) {
 				return &text.Hint{Err: fmt.Errorf("--format %q: not known", r.Format), Hint: "--format html, pdf, csv or json"}
@@ -81,12 +75,37 @@ func (c *cli) renderCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC")
-	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
+	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC (default the first of last month)")
+	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC (default a month after --from)")
 	f.StringVar(&r.Format, "format", "pdf", "html, pdf, csv or json")
 	f.StringVar(&r.Lang, "lang", "", "en or pt-BR (default of the kind)")
 	f.StringVarP(&out, "output", "o", "", "file to write, - for standard output (default KIND-PERIOD.FORMAT)")
 	return cmd
+}
+
+// period is the report's period: last month, or a month from a first day, if
+// nothing else was said.
+func period(from, to string, now time.Time) (first, until time.Time, err error) {
+	y, m, _ := now.UTC().Date()
+	first = time.Date(y, m-1, 1, 0, 0, 0, 0, time.UTC)
+	if from != "" {
+		if first, err = day("--from", from); err != nil {
+			return first, until, err
+		}
+	}
+	until = first.AddDate(0, 1, 0)
+	if to != "" {
+		if until, err = day("--to", to); err != nil {
+			return first, until, err
+		}
+	}
+	if !first.Before(until) {
+		return first, until, &text.Hint{
+			Err:  fmt.Errorf("--to %s is not after --from %s", until.Format(time.DateOnly), first.Format(time.DateOnly)),
+			Hint: "--to is the first day that is no longer in the period",
+		}
+	}
+	return first, until, nil
 }
 
 func day(flag, s string) (time.Time, error) {

@@ -83,6 +83,10 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 		fmt.Fprintf(c.out, "tickets that the alerts opened: %s\n", show.TicketsURL())
 		err := app.RunDemo(show, bar.show, func(s *services.IngestSummary) {
 			bar.finish()
+			if s == nil {
+				fmt.Fprintf(c.err, "the history of %s was there already; live traffic goes on\n", show.Folder)
+				return
+			}
 			fmt.Fprintf(c.err, "the history of %s is in: %d entries, %d findings in %.0f s; live traffic goes on\n", show.Folder, s.Entries, s.Findings, s.Seconds)
 		})
 		if err != nil {

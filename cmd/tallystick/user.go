@@ -36,7 +36,7 @@ func (c *cli) account(ctx context.Context, r services.UserRequest, act func(serv
 	if r.Password, err = c.password(); err != nil {
 		return err
 	}
-	return c.withOperations(ctx, func(ops services.Operations) error { return act(ops, ctx, r) })
+	return c.withNewOperations(ctx, func(ops services.Operations) error { return act(ops, ctx, r) })
 }
 
 // password reads a password twice from the terminal, or one line of standard
