@@ -29,7 +29,7 @@ func newApache(name, format string, o options) (*layout, error) {
 	}
 	format = directive(format, "LogFormat ")
 	l := &layout{name: name, what: "LogFormat", sigil: "%", protocol: "http", timeHint: clfTimeHint, escape: escapeBackslash, utf8: true}
-	pieces, err := apachePieces(format)
+	pieces, err := percentPieces(format, apacheVariable)
 	if err != nil {
 		return nil, err
 	}
@@ -53,36 +53,9 @@ func directive(s, word string) string {
 	return strings.ReplaceAll(s, `\"`, `"`)
 }
 
-// apachePieces splits a LogFormat string (mod_log_config).
-func apachePieces(s string) ([]piece, error) {
-	var pieces []piece
-	for s != "" {
-		at := strings.IndexByte(s, '%')
-		if at < 0 {
-			return append(pieces, piece{literal: s}), nil
-		}
-		pieces = append(pieces, piece{literal: s[:at]})
-		s = s[at+1:]
-		if strings.HasPrefix(s, "%") {
-			pieces, s = append(pieces, piece{literal: "%"}), s[1:]
-			continue
-		}
-		v, rest, err := apacheVariable(s)
-		if err != nil {
-			return nil, err
-		}
-		if s = rest; v.field == fTimeLocal { // %t writes its own brackets
-			pieces = append(pieces, piece{literal: "["}, piece{slot: v}, piece{literal: "]"})
-			continue
-		}
-		pieces = append(pieces, piece{slot: v})
-	}
-	return pieces, nil
-}
-
 // apacheVariable reads a directive after its percent sign: status conditions,
 // < or >, an argument in braces and the letter.
-func apacheVariable(s string) (*slot, string, error) {
+func apacheVariable(s string) ([]piece, string, error) {
 	i := 0
 	for i < len(s) && strings.IndexByte("!0123456789,<>", s[i]) >= 0 {
 		i++
@@ -108,7 +81,10 @@ func apacheVariable(s string) (*slot, string, error) {
 		return nil, "", err
 	}
 	v.name = s[:i+n]
-	return v, s[i+n:], nil
+	if v.field == fTimeLocal { // %t writes its own brackets
+		return []piece{{literal: "["}, {slot: v}, {literal: "]"}}, s[i+n:], nil
+	}
+	return []piece{{slot: v}}, s[i+n:], nil
 }
 
 // apacheDirective says what a directive stands for.

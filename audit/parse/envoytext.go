@@ -33,7 +33,7 @@ func newEnvoyText(name, format string, o options) (*layout, error) {
 	}
 	format = strings.TrimSuffix(strings.TrimSuffix(format, "\n"), `\n`)
 	l := &layout{name: name, what: "format string", sigil: "%", escape: escapeNone, mtls: true, timeHint: "a time such as 2006-01-02T15:04:05.000Z"}
-	pieces, err := envoyPieces(format)
+	pieces, err := percentPieces(format, envoyVariable)
 	if err != nil {
 		return nil, err
 	}
@@ -43,41 +43,28 @@ func newEnvoyText(name, format string, o options) (*layout, error) {
 	return l, l.check(o, "add %START_TIME% to the format string")
 }
 
-// envoyPieces splits a format string: %COMMAND%, %COMMAND(arguments):length%.
-func envoyPieces(s string) ([]piece, error) {
-	var pieces []piece
-	for s != "" {
-		at := strings.IndexByte(s, '%')
-		if at < 0 {
-			return append(pieces, piece{literal: s}), nil
-		}
-		pieces = append(pieces, piece{literal: s[:at]})
-		s = s[at+1:]
-		if strings.HasPrefix(s, "%") {
-			pieces, s = append(pieces, piece{literal: "%"}), s[1:]
-			continue
-		}
-		n := strings.IndexAny(s, "(%")
-		if n >= 0 && s[n] == '(' {
-			if end := strings.IndexByte(s, ')'); end > n {
-				// START_TIME's own patterns have percent signs in the brackets.
-				if next := strings.IndexByte(s[end:], '%'); next >= 0 {
-					n = end + next
-				} else {
-					n = -1
-				}
+// envoyVariable reads a command after its percent sign: COMMAND%,
+// COMMAND(arguments):length%.
+func envoyVariable(s string) ([]piece, string, error) {
+	n := strings.IndexAny(s, "(%")
+	if n >= 0 && s[n] == '(' {
+		if end := strings.IndexByte(s, ')'); end > n {
+			// START_TIME's own patterns have percent signs in the brackets.
+			if next := strings.IndexByte(s[end:], '%'); next >= 0 {
+				n = end + next
+			} else {
+				n = -1
 			}
 		}
-		if n < 0 {
-			return nil, fmt.Errorf("format string: %%%s without its closing percent sign", firstWord(s))
-		}
-		v, err := envoyCommand(s[:n])
-		if err != nil {
-			return nil, err
-		}
-		pieces, s = append(pieces, piece{slot: v}), s[n+1:]
 	}
-	return pieces, nil
+	if n < 0 {
+		return nil, "", fmt.Errorf("format string: %%%s without its closing percent sign", firstWord(s))
+	}
+	v, err := envoyCommand(s[:n])
+	if err != nil {
+		return nil, "", err
+	}
+	return []piece{{slot: v}}, s[n+1:], nil
 }
 
 // envoyCommand says what a command stands for.

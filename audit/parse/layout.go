@@ -77,6 +77,29 @@ const maxVars = 64
 // spans are where the variables of a line begin and end.
 type spans [maxVars][2]int32
 
+// percentPieces splits a format in which a percent sign begins a variable and
+// two of them are one. variable reads one after its sign and returns the rest.
+func percentPieces(s string, variable func(string) ([]piece, string, error)) ([]piece, error) {
+	var pieces []piece
+	for s != "" {
+		literal, rest, ok := strings.Cut(s, "%")
+		pieces = append(pieces, piece{literal: literal})
+		if !ok {
+			break
+		}
+		if s, ok = strings.CutPrefix(rest, "%"); ok {
+			pieces = append(pieces, piece{literal: "%"})
+			continue
+		}
+		p, rest, err := variable(rest)
+		if err != nil {
+			return nil, err
+		}
+		pieces, s = append(pieces, p...), rest
+	}
+	return pieces, nil
+}
+
 // assemble makes the slots of the pieces.
 func (l *layout) assemble(pieces []piece) error {
 	before, k := "", 0

@@ -42,7 +42,7 @@ func newSquid(name, format string, o options) (*squid, error) {
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(format), "logformat "); ok {
 		_, format, _ = strings.Cut(strings.TrimSpace(rest), " ")
 	}
-	pieces, err := squidPieces(strings.ReplaceAll(format, "HTTP/%rv", "%protocol"))
+	pieces, err := percentPieces(strings.ReplaceAll(format, "HTTP/%rv", "%protocol"), squidVariable)
 	if err != nil {
 		return nil, err
 	}
@@ -81,32 +81,9 @@ func squidSecond(line string) int {
 	return at
 }
 
-// squidPieces splits a logformat string:
+// squidVariable reads a code after its percent sign:
 // %[encoding][-][[0]width][{argument}]code[{argument}].
-func squidPieces(s string) ([]piece, error) {
-	var pieces []piece
-	for s != "" {
-		at := strings.IndexByte(s, '%')
-		if at < 0 {
-			return append(pieces, piece{literal: s}), nil
-		}
-		pieces = append(pieces, piece{literal: s[:at]})
-		s = s[at+1:]
-		if strings.HasPrefix(s, "%") {
-			pieces, s = append(pieces, piece{literal: "%"}), s[1:]
-			continue
-		}
-		v, rest, err := squidVariable(s)
-		if err != nil {
-			return nil, err
-		}
-		pieces, s = append(pieces, piece{slot: v}), rest
-	}
-	return pieces, nil
-}
-
-// squidVariable reads a code after its percent sign.
-func squidVariable(s string) (*slot, string, error) {
+func squidVariable(s string) ([]piece, string, error) {
 	whole := s
 	s = strings.TrimLeft(s, `"[#'/`)
 	n := 0
@@ -164,7 +141,7 @@ func squidVariable(s string) (*slot, string, error) {
 	}
 	v.padded = v.padded || width != "" && !strings.HasPrefix(width, "0")
 	v.name = whole[:len(whole)-len(s)]
-	return v, s, nil
+	return []piece{{slot: v}}, s, nil
 }
 
 // firstWord is the beginning of a configured string up to a blank.
