@@ -97,7 +97,7 @@ func (a *App) tapGap(g source.Gap) {
 	defer cancel()
 	err := a.raise(ctx, control.Fault{
 		Reason: "lines-dropped", Key: []string{g.Source, g.Stream, fmt.Sprint(g.Generation), fmt.Sprint(g.Offset), string(g.Kind)},
-		Source: g.Source, Time: g.Seen, Count: 1, Facts: map[string]string{"how": string(g.Kind), "bytes": fmt.Sprint(g.Lost)},
+		Source: g.Source, Time: g.Seen, Count: 1, Facts: map[string]string{"how": string(g.Kind), "bytes": fmt.Sprint(g.Lost), "lines": fmt.Sprint(g.Lines)},
 	})
 	if err != nil {
 		a.log.Error("failed to record that a source lost lines", "source", g.Source, "kind", g.Kind, "error", err)

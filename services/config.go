@@ -145,7 +145,9 @@ func (c *Config) applyDefaults(dir string) {
 		*p = under(dir, *p)
 	}
 	for i := range c.Sources {
-		c.Sources[i].File = under(dir, c.Sources[i].File)
+		for _, p := range c.Sources[i].Paths() {
+			*p = under(dir, *p)
+		}
 	}
 	for i := range c.Alerts.Webhooks {
 		c.Alerts.Webhooks[i].SecretFile = under(dir, c.Alerts.Webhooks[i].SecretFile)
@@ -202,10 +204,13 @@ func section(d *strictyaml.Doc, path string, err error) error {
 var sourceHints = map[string]string{
 	"name": "write name: shop", "format": "tallystick init LOG recognises the format of a file", "timezone": "write timezone: Europe/Berlin",
 	"principal": "write principal: [remote_user]", "purpose": "write purpose: header:X-Purpose, or leave it out", "from": "write from: beginning",
+	"when_full": "leave it out for the default", "spool_bytes": "leave it out for 1073741824", "http": "add token_file: the path of a file with mode 0600",
+	"syslog": "write udp: 127.0.0.1:5514", "otlp": "write grpc: 127.0.0.1:4317",
 }
 
 func (c *Config) validateSources(d *strictyaml.Doc) error {
 	seen := map[string]bool{}
+	stdin := ""
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		at := fmt.Sprintf("sources[%d]", i)
@@ -220,8 +225,13 @@ func (c *Config) validateSources(d *strictyaml.Doc) error {
 			return d.Fault(at+".name", "give each source its own name", "source %q is there twice", s.Name)
 		}
 		seen[s.Name] = true
-		if s.File == "" {
-			return d.Fault(at, "add file: /var/log/nginx/access.log", "source %q has no file to read", s.Name)
+		switch {
+		case s.Way() == "":
+			return d.Fault(at, "add file: /var/log/nginx/access.log, or one of syslog, http, stdin, kafka, als, otlp", "source %q has no way in", s.Name)
+		case s.Stdin && stdin != "":
+			return d.Fault(at+".stdin", "a process has one standard input", "source %q reads it already", stdin)
+		case s.Stdin:
+			stdin = s.Name
 		}
 	}
 	return nil

@@ -80,7 +80,7 @@ func (s consoleSources) Sources(ctx context.Context) ([]console.SourceState, err
 	var out []console.SourceState
 	for name, c := range s.a.sources.all() {
 		at := last[name]
-		st := console.SourceState{Name: name, Format: c.Format, System: c.System, LastLine: at[0], Silent: c.File != "" && now.Sub(at[1]) > silence}
+		st := console.SourceState{Name: name, Format: c.Format, System: c.System, LastLine: at[0], Silent: c.Way() != "" && now.Sub(at[1]) > silence}
 		if !at[0].IsZero() && at[1].After(at[0]) {
 			st.Behind = at[1].Sub(at[0])
 		}

@@ -58,6 +58,9 @@ func (s *sourceSet) all() map[string]source.Config {
 func (s *sourceSet) covering(paths []string) (source.Config, bool) {
 	for _, name := range slices.Sorted(maps.Keys(s.configured)) {
 		c := s.configured[name]
+		if c.File == "" {
+			continue
+		}
 		pattern, err := filepath.Abs(c.File)
 		if err != nil {
 			continue

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
@@ -22,6 +23,20 @@ type Reader interface {
 	// Close lets go of what was opened. Runs that were not acknowledged come
 	// again at the next start, or are refused towards their sender.
 	Close() error
+}
+
+// Deps are what a Reader needs of the tap that opens it.
+type Deps struct {
+	// Name is the keyed name of the stream that the parts make up.
+	Name func(parts ...string) string
+	// Logger and Clock are never nil.
+	Logger *slog.Logger
+	Clock  func() time.Time
+	// Gap is told of lines that are lost, or may be.
+	Gap func(Gap)
+	// Count counts what came by outcome, a word of the Reader's own such as
+	// "too_long"; never a value of a line.
+	Count func(outcome string, n int)
 }
 
 // Run is consecutive lines of one stream. The text of its lines may lie in
@@ -60,6 +75,8 @@ const (
 	GapTruncated GapKind = "truncated" // the file was cut while it was followed
 	GapVanished  GapKind = "vanished"  // a file that wasn't read to its end is gone
 	GapCorrupt   GapKind = "corrupt"   // compressed data that can't be read on
+	GapDropped   GapKind = "dropped"   // there was no room for them
+	GapMissing   GapKind = "missing"   // their sender counted them, but they never came
 )
 
 // Gap is a place in a stream behind which lines are or may be missing.
@@ -68,8 +85,9 @@ type Gap struct {
 	Source     string
 	Stream     string
 	Generation uint32
-	Offset     uint64    // first byte that was not read
+	Offset     uint64    // first byte, or position, that was not read
 	Lost       uint64    // bytes known to be lost; 0 if that is not known
+	Lines      uint64    // lines known to be lost; 0 if that is not known
 	Copied     bool      // a copy of the file was found and read on; what came between copy and cut is lost
 	Seen       time.Time // when it was noticed, UTC
 }

@@ -16,8 +16,21 @@ type Config struct {
 	// Name names the source in every entry, metric and report. Required,
 	// unique; lower-case letters, digits and dashes.
 	Name string `yaml:"name"`
-	// File is a path or glob of log files to tail.
-	File string `yaml:"file"`
+	// File is a path or glob of log files to tail. Each source has exactly one
+	// way in: file, syslog, http, stdin, kafka, als or otlp.
+	File string `yaml:"file,omitempty"`
+	// Syslog listens for syslog messages.
+	Syslog *Syslog `yaml:"syslog,omitempty"`
+	// HTTP listens for lines that are posted.
+	HTTP *HTTP `yaml:"http,omitempty"`
+	// Stdin reads the standard input of the process. One source at most.
+	Stdin bool `yaml:"stdin,omitempty"`
+	// Kafka reads topics of a cluster.
+	Kafka *Kafka `yaml:"kafka,omitempty"`
+	// ALS listens for Envoy's access log entries.
+	ALS *ALS `yaml:"als,omitempty"`
+	// OTLP listens for OpenTelemetry logs.
+	OTLP *OTLP `yaml:"otlp,omitempty"`
 	// Format is the name of a format: nginx:combined, envoy:json,
 	// kafka:authorizer.
 	Format string `yaml:"format"`
@@ -40,12 +53,21 @@ type Config struct {
 	// SilentAfter is how long the source may bring no line before that is a
 	// gap. Default 6h.
 	SilentAfter time.Duration `yaml:"silent_after,omitempty"`
-	// From is beginning or end: where a file that was never read before is
-	// begun. Default beginning.
+	// From is beginning or end: where a file or topic that was never read
+	// before is begun. Default beginning.
 	From string `yaml:"from,omitempty"`
+	// WhenFull is what becomes of lines that Kafka does not take: block lets
+	// them wait where they are, spool lets them wait sealed on disk, drop
+	// loses and counts them. Default block for file, stdin and kafka, spool
+	// for the others. A full spool blocks: HTTP answers 503, gRPC UNAVAILABLE,
+	// TCP stays unread, and datagrams are dropped and counted.
+	WhenFull WhenFull `yaml:"when_full,omitempty"`
+	// SpoolBytes bounds the spool of the source. Default 1073741824.
+	SpoolBytes int `yaml:"spool_bytes,omitempty"`
 }
 
-// Validate reports the first fault, with the field's name.
+// Validate fills in the defaults of its way in and reports the first fault,
+// with the path of the value.
 func (c *Config) Validate() error {
 	if c.Name == "" || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return fmt.Errorf("name: %q is not a name of lower-case letters, digits and dashes", c.Name)
@@ -70,7 +92,7 @@ func (c *Config) Validate() error {
 	if c.From != "" && c.From != "beginning" && c.From != "end" {
 		return fmt.Errorf("from: %q is neither beginning nor end", c.From)
 	}
-	return nil
+	return c.validateWay()
 }
 
 // Location is the time zone of the source.

@@ -208,13 +208,18 @@ func (g *configDoc) value(in *configType, pkg string, e ast.Expr, at string) str
 		return "list of " + g.value(in, pkg, e.Elt, at+"[]")
 	case *ast.MapType:
 		return "keys with values"
+	case *ast.StarExpr:
+		return g.value(in, pkg, e.X, at)
 	case *ast.SelectorExpr:
 		if folder := in.imports[e.X.(*ast.Ident).Name]; folder != "" {
 			return g.section(folder, e.Sel.Name, at)
 		}
 		return map[string]string{"Duration": "duration", "Prefix": "network, such as 10.0.0.0/8"}[e.Sel.Name]
 	case *ast.Ident:
-		if g.lookup(pkg, e.Name) != nil {
+		if typ := g.lookup(pkg, e.Name); typ != nil {
+			if word, ok := typ.spec.Type.(*ast.Ident); ok {
+				return g.value(in, pkg, word, at)
+			}
 			return g.section(pkg, e.Name, at)
 		}
 		return map[string]string{"string": "text", "bool": "true or false", "int": "number", "float64": "number"}[e.Name]

@@ -38,8 +38,9 @@ type chain struct {
 
 // sealed is a run and the messages that hold its lines.
 type sealed struct {
-	run  *source.Run
-	msgs []broker.Message
+	run   *source.Run
+	bytes uint64 // of the lines
+	msgs  []broker.Message
 }
 
 func (l *lane) run(ctx context.Context) error {
@@ -89,7 +90,7 @@ func (l *lane) feed(ctx context.Context, queue chan<- sealed) error {
 			return err
 		}
 		select {
-		case queue <- sealed{run: run, msgs: msgs}:
+		case queue <- sealed{run: run, bytes: bytesOf(run.Lines), msgs: msgs}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -203,11 +204,11 @@ func (l *lane) send(ctx context.Context, s sealed) error {
 		l.tap.deps.Logger.Info("Kafka takes batches again", "source", l.source)
 	}
 	l.sent.Store(l.tap.deps.Clock().UnixNano())
-	n, size := uint64(len(s.run.Lines)), s.run.Next-s.run.First
+	n := uint64(len(s.run.Lines))
 	l.lines.Add(n)
-	l.bytes.Add(size)
+	l.bytes.Add(s.bytes)
 	l.batches.Add(uint64(len(s.msgs)))
-	l.metrics.count(l.source, n, size, s.msgs)
+	l.metrics.count(l.source, n, s.bytes, s.msgs)
 	if err := l.reader.Ack(s.run); err != nil {
 		// The lines are durable; at worst they are sent again and count once.
 		l.metrics.errors.WithLabelValues(l.source, "position").Inc()
@@ -215,6 +216,13 @@ func (l *lane) send(ctx context.Context, s sealed) error {
 	}
 	l.tap.report()
 	return nil
+}
+
+func bytesOf(lines []audit.Line) (n uint64) {
+	for i := range lines {
+		n += uint64(lines[i].Length)
+	}
+	return n
 }
 
 // blocked logs a failure of Kafka when it begins or changes.

@@ -13,6 +13,7 @@ type metrics struct {
 	lines, bytes, batches, sealed *prometheus.CounterVec
 	errors                        *prometheus.CounterVec // by source and step
 	gaps                          *prometheus.CounterVec // by source and kind
+	outcomes                      *prometheus.CounterVec // by source and the Reader's own word
 	lag, open, problems, alive    *prometheus.GaugeVec
 }
 
@@ -30,11 +31,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	m := &metrics{
 		lines:    counter("lines_total", "Lines that are durable in Kafka."),
-		bytes:    counter("bytes_total", "Bytes of the files whose lines are durable in Kafka."),
+		bytes:    counter("bytes_total", "Bytes of the lines that are durable in Kafka, without line ends."),
 		batches:  counter("batches_total", "Batches that are durable in Kafka."),
 		sealed:   counter("sealed_bytes_total", "Bytes of the batches in Kafka."),
 		errors:   counter("errors_total", "Failures by step: read, seal, produce, position.", "step"),
-		gaps:     counter("gaps_total", "Places where lines of a file are or may be lost.", "kind"),
+		gaps:     counter("gaps_total", "Places where lines are or may be lost.", "kind"),
+		outcomes: counter("received_total", "What listeners and consumers received, by outcome.", "outcome"),
 		lag:      gauge("unread", "Bytes of files, or records of topics, that are not yet read."),
 		open:     gauge("open", "Open files, connections or partitions."),
 		problems: gauge("unreadable", "Files, listeners or topics that can't be read at present."),

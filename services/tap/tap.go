@@ -141,33 +141,6 @@ func newBoot() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-func (t *Tap) open(s *source.Config, m *metrics) error {
-	patterns := t.cfg.Files
-	if len(patterns) == 0 {
-		patterns = []string{s.File}
-	}
-	cfg := file.Config{
-		Source: s.Name, Patterns: patterns, Host: t.cfg.Host, Once: t.cfg.Once, Again: t.cfg.Once, FromEnd: s.From == "end",
-		As: t.cfg.Stream, New: t.cfg.New, BatchBytes: seal.TargetRaw,
-	}
-	if t.cfg.Tune != nil {
-		t.cfg.Tune(&cfg)
-	}
-	l := &lane{tap: t, source: s.Name, metrics: m, chains: map[string]*chain{}}
-	reader, err := file.Open(cfg, file.Deps{
-		State: t.deps.State, Logger: t.deps.Logger, Clock: t.deps.Clock, Gap: l.gap,
-		Name: func(host, path string, first []byte) string {
-			return seal.StreamName(t.deps.Site, host, path, string(first))
-		},
-	})
-	if err != nil {
-		return err
-	}
-	l.reader = reader
-	t.lanes = append(t.lanes, l)
-	return nil
-}
-
 // Boot is the id of this start, as in the headers of its batches.
 func (t *Tap) Boot() string { return t.boot }
 
