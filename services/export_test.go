@@ -43,7 +43,7 @@ func (a *App) Opener() (*seal.Opener, error) {
 
 // Sealer seals batches as a tap with an id that may not be enrolled.
 func (a *App) Sealer(tap string) (*seal.Sealer, error) {
-	enc, _, err := keys.LinePublic(a.dir.join("keys"))
+	enc, err := keys.LinePublic(a.dir.join("keys"))
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (a *App) openAuditor(context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc, lineKey, err := a.keys.LineEncrypt()
+	enc, err := a.keys.LineEncrypt()
 	if err != nil {
 		return err
 	}
@@ -68,13 +68,17 @@ func (a *App) openAuditor(context.Context) error {
 	}
 	versions := audit.Versions{
 		Parser: a.opts.Version, Policy: a.stages.policy.ID(), DataMap: a.datamap.Digest(),
-		Controls: a.controls.Digest(), Country: a.stages.country.Release(), Keys: lineKey,
+		Controls: a.controls.Digest(), Country: a.stages.country.Release(),
 	}
 	a.auditor, err = auditor.New(auditor.Config{}, auditor.Deps{
 		Pipeline: a.stages, Opener: opener, Store: a.store, Publisher: a.broker, Consumer: a.broker, Controls: a.controls,
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
-		Versions:      func() audit.Versions { return versions },
-		Stored:        a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
+		Versions: func() audit.Versions {
+			v := versions
+			v.Keys = enc.KeyID()
+			return v
+		},
+		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})
 	if err != nil {
@@ -125,7 +129,7 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	enc, _, err := keys.LinePublic(a.dir.join("keys"))
+	enc, err := keys.LinePublic(a.dir.join("keys"))
 	if err != nil {
 		return tap.Deps{}, err
 	}

@@ -20,7 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tink-crypto/tink-go/v2/hybrid"
 	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
 	"github.com/tink-crypto/tink-go/v2/key"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -58,8 +57,11 @@ type Store struct {
 	dir string
 	kek tink.AEAD
 
-	mu      sync.Mutex
-	handles map[Role]*keyset.Handle // guarded by mu
+	mu       sync.Mutex
+	handles  map[Role]*keyset.Handle // guarded by mu
+	lineFile fs.FileInfo             // of the line keyset as it was read; guarded by mu
+
+	lines sync.Mutex // one change of the line keys at a time
 }
 
 // Open opens the folder, creates it if it is missing, and unwraps every
@@ -150,10 +152,16 @@ func associated(r Role) []byte { return []byte("tallystick keyset " + string(r))
 
 func (s *Store) path(r Role) string { return filepath.Join(s.dir, string(r)+".keyset") }
 
-// handle returns the keyset of a role, read once.
+// handle returns the keyset of a role, read once; that of lines is read again
+// when its file has changed.
 func (s *Store) handle(r Role) (*keyset.Handle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r == RoleLine {
+		if err := s.follow(); err != nil {
+			return nil, err
+		}
+	}
 	if h := s.handles[r]; h != nil {
 		return h, nil
 	}
@@ -173,15 +181,6 @@ func (s *Store) handle(r Role) (*keyset.Handle, error) {
 	}
 	s.handles[r] = h
 	return h, nil
-}
-
-// LineDecrypt returns the primitive that opens what taps sealed.
-func (s *Store) LineDecrypt() (tink.HybridDecrypt, error) {
-	h, err := s.handle(RoleLine)
-	if err != nil {
-		return nil, err
-	}
-	return hybrid.NewHybridDecrypt(h)
 }
 
 // SitePRF returns the site fingerprint key.

@@ -135,9 +135,9 @@ func TestLocalKEKRefusesOpenFile(t *testing.T) {
 
 func TestLinePublicNeedsTheInstallation(t *testing.T) {
 	s, dir := open(t)
-	enc, id, err := keys.LinePublic(dir)
-	if err != nil || len(id) != 7 {
-		t.Fatalf("LinePublic = %q, %v", id, err)
+	enc, err := keys.LinePublic(dir)
+	if err != nil || len(enc.KeyID()) != 7 {
+		t.Fatalf("LinePublic: %v", err)
 	}
 	ct, err := enc.Encrypt([]byte("line"), []byte("context"))
 	if err != nil {
@@ -159,8 +159,11 @@ func TestLinePublicNeedsTheInstallation(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "line.pub"), b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := keys.LinePublic(dir); err == nil || text.HintOf(err) == "" {
+	if _, err := keys.LinePublic(dir); err == nil || text.HintOf(err) == "" {
 		t.Fatalf("got %v, want a refusal with a hint", err)
+	}
+	if _, err := enc.Encrypt([]byte("line"), nil); err == nil {
+		t.Fatal("sealing goes on with a key that is no longer vouched for")
 	}
 }
 
@@ -180,7 +183,7 @@ func TestTapFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.LineEncrypt(); err != nil {
+	if _, err := s.LineEncrypt(); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.SitePRF(); err != nil {

@@ -43,6 +43,15 @@ func kekParameters() (key.Parameters, error) {
 	})
 }
 
+// parseKeyID is the inverse of keyID.
+func parseKeyID(s string) (uint32, error) {
+	b, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(s))
+	if err != nil || len(b) != 4 {
+		return 0, fmt.Errorf("%q is not a key id", s)
+	}
+	return binary.BigEndian.Uint32(b), nil
+}
+
 // keyID is the text of a Tink key id: 7 characters of a-z and 2-7.
 func keyID(id uint32) string {
 	b := binary.BigEndian.AppendUint32(nil, id)

@@ -57,7 +57,7 @@ func (s *Store) publish() error {
 	if err != nil {
 		return err
 	}
-	_, id, err := LinePublic(s.dir)
+	_, id, err := readLinePublic(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // changed by someone: not to be healed in silence
 		return err
 	}
@@ -127,27 +127,22 @@ func InstallPublic(dir string) (ed25519.PublicKey, error) {
 	return k, nil
 }
 
-// LinePublic reads the public line key in dir, with its key id, and refuses it
-// unless the installation key in dir signed it. A tap needs nothing else to
-// seal.
-func LinePublic(dir string) (tink.HybridEncrypt, string, error) {
+// readLinePublic reads the public line key in dir, with its key id.
+func readLinePublic(dir string) (tink.HybridEncrypt, string, error) {
 	k, err := readSigned(dir, filepath.Join(dir, lineFile), "line")
 	if err != nil {
-		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
+		return nil, "", err
 	}
 	h, err := keyset.ReadWithNoSecrets(keyset.NewJSONReader(bytes.NewReader(k.Key)))
 	if err != nil {
-		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
+		return nil, "", err
 	}
 	enc, err := hybrid.NewHybridEncrypt(h)
-	if err != nil {
-		return nil, "", fmt.Errorf("failed to load the line public key: %w", err)
-	}
-	return enc, k.KeyID, nil
+	return enc, k.KeyID, err
 }
 
-// LineEncrypt returns the primitive that seals lines, and its key id: see LinePublic.
-func (s *Store) LineEncrypt() (tink.HybridEncrypt, string, error) { return LinePublic(s.dir) }
+// LineEncrypt returns the primitive that seals lines.
+func (s *Store) LineEncrypt() (*LineEncrypt, error) { return LinePublic(s.dir) }
 
 // EnrolTap makes the auditor accept batches that id signed with pub.
 func (s *Store) EnrolTap(id string, pub ed25519.PublicKey) error {

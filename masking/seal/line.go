@@ -4,10 +4,12 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/plain"
 	"github.com/tallystick/tallystick/masking/plainaccess"
 )
@@ -56,6 +58,9 @@ func (s *LineSealer) Seal(entryID string, line plain.Text) []byte {
 // OpenLine opens what a LineSealer sealed, for a later replay.
 func OpenLine(dec tink.HybridDecrypt, sealedKey []byte, entryID string, sealed []byte) (plain.Text, error) {
 	key, err := dec.Decrypt(sealedKey, []byte(lineKeyContext))
+	if errors.Is(err, keys.ErrUnavailable) {
+		return plain.Text{}, fmt.Errorf("failed to open a rejected line: %w", err)
+	}
 	if err != nil {
 		return plain.Text{}, ErrSealed
 	}

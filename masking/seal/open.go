@@ -75,6 +75,9 @@ func (o *Opener) OpenInto(msg []byte, lines []audit.Line) (h Header, _ []audit.L
 		return h, lines, head, ErrSignature
 	}
 	packed, err := o.dec.Decrypt(ct, hdr)
+	if errors.Is(err, keys.ErrUnavailable) {
+		return h, lines, head, fmt.Errorf("failed to open a batch: %w", err)
+	}
 	if err != nil { // what Tink says adds nothing: no key fits
 		return h, lines, head, ErrSealed
 	}

@@ -42,7 +42,7 @@ func newSite(t testing.TB) site {
 	if err := s.Ensure(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	enc, _, err := s.LineEncrypt()
+	enc, err := s.LineEncrypt()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestEveryFlippedByteIsRefused(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	s, other := newSite(t), newSite(t)
-	enc, _, err := other.store.LineEncrypt()
+	enc, err := other.store.LineEncrypt()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	myEnc, _, err := s.store.LineEncrypt()
+	myEnc, err := s.store.LineEncrypt()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestStreamName(t *testing.T) {
 
 func TestLineSealer(t *testing.T) {
 	s := newSite(t)
-	enc, _, err := s.store.LineEncrypt()
+	enc, err := s.store.LineEncrypt()
 	if err != nil {
 		t.Fatal(err)
 	}

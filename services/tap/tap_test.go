@@ -49,7 +49,7 @@ func newSite(t testing.TB, dir string) *site {
 	s := &site{dir: dir}
 	s.prf, err = store.SitePRF()
 	fail(err)
-	enc, _, err := store.LineEncrypt()
+	enc, err := store.LineEncrypt()
 	fail(err)
 	signer, err := store.TapSigner()
 	fail(err)
