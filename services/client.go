@@ -43,3 +43,13 @@ func (c *Client) ResetPassword(ctx context.Context, r UserRequest) error {
 func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error) {
 	return ask[ImportRequest, ImportResult](ctx, c, "/v1/import-requests", r, nil)
 }
+
+// Keys implements Operations.
+func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
+	return ask[struct{}, KeyList](ctx, c, "/v1/keys", struct{}{}, nil)
+}
+
+// RotateLine implements Operations.
+func (c *Client) RotateLine(ctx context.Context) (*RotateResult, error) {
+	return ask[struct{}, RotateResult](ctx, c, "/v1/keys/rotate-line", struct{}{}, nil)
+}

@@ -51,8 +51,14 @@ type KeysConfig struct {
 	// KEK is the path of the local key-encryption key. Default a file under
 	// the user's configuration folder, outside the data folder.
 	KEK string `yaml:"kek,omitempty"`
-	// Horizon is how long a day key lives after its day. Default 720h.
+	// Horizon is how long a day key lives after its day, and a line key after it
+	// was retired and last used. Default 720h.
 	Horizon time.Duration `yaml:"horizon,omitempty"`
+	// LineRotation is how old the key that lines are sealed with may become.
+	// Default 168h with the embedded broker. With kafka.addresses it is off
+	// unless it is set: then every auditor needs the same folder of keysets,
+	// and taps on other machines need line.pub after each rotation.
+	LineRotation time.Duration `yaml:"line_rotation,omitempty"`
 }
 
 // AlertsConfig says who is told about findings.
@@ -139,6 +145,9 @@ func (c *Config) applyDefaults(dir string) {
 	if c.Keys.Horizon == 0 {
 		c.Keys.Horizon = 30 * 24 * time.Hour
 	}
+	if c.Keys.LineRotation == 0 && len(c.Kafka.Addresses) == 0 {
+		c.Keys.LineRotation = 7 * 24 * time.Hour
+	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KEK,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile,
 		&c.Console.TLSCertFile, &c.Console.TLSKeyFile} {
@@ -175,6 +184,9 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if c.Keys.Horizon < 24*time.Hour {
 		return d.Fault("keys.horizon", "write 720h for 30 days", "a horizon under 24h would destroy day keys during their day")
+	}
+	if c.Keys.LineRotation != 0 && c.Keys.LineRotation < time.Hour {
+		return d.Fault("keys.line_rotation", "write 168h for a week", "a line rotation under 1h is looked for only every hour")
 	}
 	for i, w := range c.Alerts.Webhooks {
 		at := fmt.Sprintf("alerts.webhooks[%d]", i)

@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -73,3 +74,6 @@ func OpenStore(ctx context.Context, data string) (*clickhouse.Engine, *store.Sto
 	}
 	return e, s, nil
 }
+
+// TurnKeys is one turn of the key clock.
+func (a *App) TurnKeys(ctx context.Context, now time.Time) error { return a.turnKeys(ctx, now) }

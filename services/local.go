@@ -80,9 +80,9 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/import-requests", plainCall(ops.ImportRequests))
 	handle(mux, "/v1/user/add", noResult(ops.AddUser))
 	handle(mux, "/v1/user/reset", noResult(ops.ResetPassword))
-	handle(mux, "/v1/checkpoint", func(ctx context.Context, _ struct{}, _ func(Progress)) (*CheckpointResult, error) {
-		return ops.Checkpoint(ctx)
-	})
+	handle(mux, "/v1/checkpoint", noRequest(ops.Checkpoint))
+	handle(mux, "/v1/keys", noRequest(ops.Keys))
+	handle(mux, "/v1/keys/rotate-line", noRequest(ops.RotateLine))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}
 }
 
@@ -108,6 +108,10 @@ type call[Req, Res any] func(ctx context.Context, r Req, progress func(Progress)
 
 func plainCall[Req, Res any](f func(context.Context, Req) (Res, error)) call[Req, Res] {
 	return func(ctx context.Context, r Req, _ func(Progress)) (Res, error) { return f(ctx, r) }
+}
+
+func noRequest[Res any](f func(context.Context) (Res, error)) call[struct{}, Res] {
+	return func(ctx context.Context, _ struct{}, _ func(Progress)) (Res, error) { return f(ctx) }
 }
 
 func noResult[Req any](f func(context.Context, Req) error) call[Req, struct{}] {

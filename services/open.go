@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 
@@ -83,27 +82,9 @@ func (a *App) openRegisters(ctx context.Context) (err error) {
 	a.onStop("registers", a.registers.Close)
 	a.dayKeys = keys.NewDayKeys(a.registers, a.kek.aead, a.cfg.Keys.Horizon)
 	if a.has("auditor") {
-		a.onRun("key clock", a.destroyDueKeys)
+		a.onRun("key clock", a.runKeyClock)
 	}
 	return nil
-}
-
-// destroyDueKeys destroys day keys whose horizon has passed, every hour.
-func (a *App) destroyDueKeys(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		if n, err := a.dayKeys.DestroyDue(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			a.log.Error("failed to destroy day keys whose time has come; trying again in an hour", "error", err)
-		} else if n > 0 {
-			a.log.Info("destroyed day keys whose time has come", "keys", n)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }
 
 func (a *App) loadDeclarations(context.Context) (err error) {

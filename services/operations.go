@@ -18,6 +18,8 @@ type Operations interface {
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
+	Keys(ctx context.Context) (*KeyList, error)
+	RotateLine(ctx context.Context) (*RotateResult, error)
 }
 
 // Progress of a long act.
@@ -112,4 +114,23 @@ type ImportRequest struct {
 // ImportResult counts the imported requests.
 type ImportResult struct {
 	Requests int `json:"requests"`
+}
+
+// KeyList describes every key that still exists; none of it is secret.
+type KeyList struct {
+	Keys []KeyInfo `json:"keys"`
+}
+
+// KeyInfo describes one key.
+type KeyInfo struct {
+	Role      string    `json:"role"` // what the key is for
+	ID        string    `json:"id"`
+	Status    string    `json:"status"` // primary, enabled, disabled or retired
+	Created   time.Time `json:"created"`
+	Destroyed time.Time `json:"destroyed,omitzero"` // when the clock destroys it, if nothing changes; zero for never
+}
+
+// RotateResult names the key that is used from now on.
+type RotateResult struct {
+	Key string `json:"key"`
 }

@@ -102,7 +102,7 @@ func (c *cli) root() *cobra.Command {
 		return usage(cmd, err)
 	})
 	root.AddCommand(c.runCommand(), c.initCommand(), c.ingestCommand(), c.parseCommand(), c.sqlCommand(), c.reportCommand(),
-		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.configCommand(), c.userCommand(),
+		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.configCommand(), c.userCommand(), c.keysCommand(),
 		c.docsCommand(), c.versionCommand())
 	checkArguments(root)
 	return root

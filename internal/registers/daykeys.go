@@ -78,3 +78,30 @@ func (d *DB) DestroyDayKeys(ctx context.Context, now time.Time) ([]string, error
 	}
 	return ids, nil
 }
+
+// DayKeyInfo describes a live pseudonym key, without its bytes.
+type DayKeyInfo struct {
+	ID, Domain, Period    string
+	Created, DestroyAfter time.Time
+}
+
+// DayKeys are the live pseudonym keys, the next to be destroyed first.
+func (d *DB) DayKeys(ctx context.Context) ([]DayKeyInfo, error) {
+	rows, err := d.sql.QueryContext(ctx,
+		`SELECT id, domain, period, created, destroy_after FROM day_keys WHERE destroyed = 0 ORDER BY destroy_after, domain, period`)
+	if err != nil {
+		return nil, fmt.Errorf("failed to list the day keys: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []DayKeyInfo
+	for rows.Next() {
+		var k DayKeyInfo
+		var created, after int64
+		if err := rows.Scan(&k.ID, &k.Domain, &k.Period, &created, &after); err != nil {
+			return nil, fmt.Errorf("failed to list the day keys: %w", err)
+		}
+		k.Created, k.DestroyAfter = fromMillis(created), fromMillis(after)
+		out = append(out, k)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,127 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys"
+)
+
+// keyClock is the actor of what the clock does with keys, in the trail.
+const keyClock = "system:keys"
+
+// runKeyClock looks every hour for keys whose time has come.
+func (a *App) runKeyClock(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := a.turnKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			a.log.Error("failed to rotate or destroy keys whose time has come; trying again in an hour", "error", err, "hint", text.HintOf(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// turnKeys destroys what is due and makes a new line key where the one in use
+// is old enough.
+func (a *App) turnKeys(ctx context.Context, now time.Time) error {
+	n, err := a.dayKeys.DestroyDue(ctx, now)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.log.Info("destroyed day keys whose time has come", "keys", n)
+	}
+	lines, err := a.keys.LineKeys()
+	if err != nil {
+		return err
+	}
+	rotated := false
+	for _, k := range lines {
+		due := k.Destroyable(a.cfg.Keys.Horizon)
+		switch {
+		case k.Retired.IsZero() && a.cfg.Keys.LineRotation > 0 && now.Sub(k.Created) >= a.cfg.Keys.LineRotation:
+			rotated = true
+		case !due.IsZero() && !due.After(now):
+			if err := a.registers.Record(ctx, keyClock, "keys.destroy", "line key "+k.ID, true, "nothing that it sealed is kept"); err != nil {
+				return err
+			}
+		}
+	}
+	ids, err := a.keys.DestroyLines(now, a.cfg.Keys.Horizon)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		a.log.Info("destroyed a retired line key: nothing that it sealed is kept", "key", id)
+	}
+	if rotated {
+		_, err = a.rotateLine(ctx, keyClock, now)
+	}
+	return err
+}
+
+func (a *App) rotateLine(ctx context.Context, actor string, now time.Time) (string, error) {
+	if err := a.registers.Record(ctx, actor, "keys.rotate", "line key", true, ""); err != nil {
+		return "", err
+	}
+	id, err := a.keys.RotateLine(now)
+	if err != nil {
+		return "", err
+	}
+	a.log.Info("made a new line key; taps on this data folder seal with it from now on, others need its line.pub", "key", id)
+	return id, nil
+}
+
+// RotateLine implements Operations.
+func (a *App) RotateLine(ctx context.Context) (*RotateResult, error) {
+	id, err := a.rotateLine(ctx, actorOf(ctx), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &RotateResult{Key: id}, nil
+}
+
+// Keys implements Operations.
+func (a *App) Keys(ctx context.Context) (*KeyList, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "keys.list", "keys", true, ""); err != nil {
+		return nil, err
+	}
+	infos, err := a.keys.List()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := a.keys.LineKeys()
+	if err != nil {
+		return nil, err
+	}
+	out := &KeyList{}
+	for _, in := range infos {
+		if in.Role != keys.RoleLine {
+			out.Keys = append(out.Keys, KeyInfo{Role: string(in.Role), ID: in.KeyID, Status: in.Status, Created: in.Created})
+		}
+	}
+	for _, k := range lines {
+		i := KeyInfo{Role: string(keys.RoleLine), ID: k.ID, Status: "primary", Created: k.Created, Destroyed: k.Destroyable(a.cfg.Keys.Horizon)}
+		if !k.Retired.IsZero() {
+			i.Status = "retired"
+		}
+		out.Keys = append(out.Keys, i)
+	}
+	live, err := a.registers.DayKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range live {
+		out.Keys = append(out.Keys, KeyInfo{
+			Role: fmt.Sprintf("pseudonyms of %s, %s", k.Domain, k.Period), ID: k.ID, Status: "primary", Created: k.Created, Destroyed: k.DestroyAfter,
+		})
+	}
+	return out, nil
+}
