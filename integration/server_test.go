@@ -75,7 +75,7 @@ var loads = [3]int{100, 900, 7000}
 // follow tails the log of a server under load, which is rotated once while
 // tallystick looks, once after it was killed, and once after it runs again,
 // and wants each request to be one entry.
-func follow(t *testing.T, sv server, tl tailed) {
+func follow(t *testing.T, sv server, tl tailed) *site {
 	t.Helper()
 	s := newSite(t, t.TempDir())
 	config := fmt.Sprintf("sources:\n- name: server\n  file: %s\n%s\n", sv.log(), strings.TrimRight(tl.source, "\n"))
@@ -114,6 +114,7 @@ func follow(t *testing.T, sv server, tl tailed) {
 	want.add(sv.send(loads[0]))
 	s.equal("started once more", sv, tl, want)
 	i.stop()
+	return s
 }
 
 func (s *site) entries(tl tailed) int64 {
@@ -264,6 +265,9 @@ func (p *process) signal(sig syscall.Signal) {
 
 // end stops the process by SIGTERM, or by SIGKILL after ten seconds.
 func (p *process) end() {
+	if d := os.Getenv("KEEP"); d != "" && p.t.Failed() {
+		_ = exec.Command("cp", "-r", p.cmd.Dir, d).Run()
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer late.Stop()
@@ -275,8 +279,18 @@ func (p *process) end() {
 func folder(t *testing.T, name string) string {
 	t.Helper()
 	dir := t.TempDir()
+	giveTo(t, name, dir)
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// giveTo makes files a user's own where the test runs as root.
+func giveTo(t *testing.T, name string, paths ...string) {
+	t.Helper()
 	if os.Getuid() != 0 {
-		return dir
+		return
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -284,10 +298,25 @@ func folder(t *testing.T, name string) string {
 	}
 	uid, errU := strconv.Atoi(u.Uid)
 	gid, errG := strconv.Atoi(u.Gid)
-	if err := errors.Join(errU, errG, os.Chown(dir, uid, gid), os.Chmod(filepath.Dir(dir), 0o711)); err != nil {
-		t.Fatal(err)
+	for _, p := range paths {
+		if err := errors.Join(errU, errG, os.Chown(p, uid, gid)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return dir
+}
+
+// localZone is the IANA name of the machine's time zone, in which servers write
+// times without a zone.
+func localZone(t *testing.T) string {
+	t.Helper()
+	to, err := filepath.EvalSymlinks("/etc/localtime")
+	if _, name, ok := strings.Cut(to, "/zoneinfo/"); err == nil && ok && os.Getenv("TZ") == "" {
+		return name
+	}
+	if zone := os.Getenv("TZ"); zone != "" {
+		return zone
+	}
+	return "UTC"
 }
 
 // freeAddr is a loopback address that nobody listens on.
@@ -372,4 +401,15 @@ func (c *copyLines) reopen(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// missing leaves a test out because a server can't be had, or fails it where
+// CI is set.
+func missing(t *testing.T, what string, err error) {
+	t.Helper()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		t.Logf("%s", exit.Stderr)
+	}
+	chromium.Missing(t, what)
 }
