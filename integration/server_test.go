@@ -265,9 +265,6 @@ func (p *process) signal(sig syscall.Signal) {
 
 // end stops the process by SIGTERM, or by SIGKILL after ten seconds.
 func (p *process) end() {
-	if d := os.Getenv("KEEP"); d != "" && p.t.Failed() {
-		_ = exec.Command("cp", "-r", p.cmd.Dir, d).Run()
-	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer late.Stop()
