@@ -47,7 +47,7 @@ fuzz: ## Fuzz every target for FUZZTIME each
 bench: build fetch ## Measure the pipeline and its parts
 	@scripts/bench.sh
 
-integration: build fetch ## Run the tests that need nginx, Chromium, Java: installs what is missing
+integration: build fetch ## Run the tests that need proxies, Kafka, Chromium: installs what is missing
 	@scripts/integration.sh
 
 faults: fetch ## Run the long kill -9 tests

@@ -71,7 +71,7 @@ func startNginx(t *testing.T) *nginx {
 	}
 	addr := ln.Addr().String()
 	_ = ln.Close()
-	n := &nginx{t: t, dir: t.TempDir(), url: "http://" + addr}
+	n := &nginx{t: t, dir: folder(t, "nobody"), url: "http://" + addr}
 	conf := filepath.Join(n.dir, "nginx.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, n.dir, addr), 0o600); err != nil {
 		t.Fatal(err)

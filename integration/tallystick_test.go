@@ -1,9 +1,10 @@
 //go:build integration && linux
 
-// Package integration_test proves the binary as its users meet it: beside a
-// real nginx under load, in a fresh folder, and through a browser. Nothing is
-// reached but through the command line, log files, signals and HTTP. Run it by
-// make integration, which installs the servers and builds the binary.
+// Package integration_test proves the binary as its users meet it: beside real
+// servers under load, in a fresh folder, and through a browser. Nothing is
+// reached but through the command line, log files, signals, HTTP and the
+// servers' own protocols. Run it by make integration, which installs the
+// servers and builds the binary.
 package integration_test
 
 import (
@@ -153,6 +154,13 @@ func (i *instance) await(within time.Duration, pattern string) string {
 
 // url is the console's address.
 func (i *instance) url() string { return i.await(0, `(?m)^console: (http://\S+?)/?$`) }
+
+func (i *instance) signal(sig syscall.Signal) {
+	i.t.Helper()
+	if err := i.cmd.Process.Signal(sig); err != nil {
+		i.t.Fatal(err)
+	}
+}
 
 // kill ends the process as a power failure would.
 func (i *instance) kill() {

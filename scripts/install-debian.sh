@@ -17,6 +17,11 @@ command_or_sbin() { PATH="$PATH:/usr/sbin" command -v "$1"; }
 
 need nginx command_or_sbin nginx
 need wrk command -v wrk
+need haproxy command_or_sbin haproxy
+need squid command_or_sbin squid
+need apache2-bin command_or_sbin apache2
+need mosquitto command_or_sbin mosquitto
+need mosquitto-clients command -v mosquitto_pub
 need chromium test -x /usr/lib/chromium/chromium
 need chromium-sandbox test -e /usr/lib/chromium/chrome-sandbox
 need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that need real servers and a real browser: nginx under wrk,
-# Chromium, veraPDF. Installs what is missing first. A part that can't be had
+# Runs the tests that need real servers and a real browser: proxies, Kafka and
+# an MQTT broker under load, Chromium, veraPDF. Installs what is missing first. A part that can't be had
 # leaves its tests out on a developer's machine and fails where CI is set.
 #
 # usage: scripts/integration.sh [flags of go test, such as -run Nginx]
@@ -19,13 +19,18 @@ export AXE_JS
 if command -v mvn >/dev/null; then
 	scripts/verapdf.sh
 fi
+say 'Envoy and Apache Kafka'
+for server in envoy kafka; do
+	scripts/$server.sh >/dev/null || [ -z "${CI:-}" ] # its tests are left out, or fail where CI is set
+done
 
 # Exactly the tests that are built only with the tag: the others have run.
 mapfile -t files < <(git grep -l --untracked '^//go:build .*\bintegration\b' -- '*_test.go')
 mapfile -t packages < <(printf './%s\n' "${files[@]}" | xargs -n1 dirname | sort -u)
 tests=$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' "${files[@]}" | paste -sd '|')
 say "${tests//|/ } in ${packages[*]}"
-# -p 1: they measure times, and each starts servers of its own.
-${GO:-go} test -tags integration -count=1 -p 1 -timeout 9m -v -run "^($tests)\$" "$@" "${packages[@]}" |
+# -p 1: they measure times, and each starts servers of its own. Those that only
+# wait for counts to agree run side by side at the end.
+${GO:-go} test -tags integration -count=1 -p 1 -parallel 4 -timeout 9m -v -run "^($tests)\$" "$@" "${packages[@]}" |
 	grep -vE '^=== (RUN|PAUSE|CONT)'
 say 'done'

@@ -107,26 +107,47 @@ func Recognise(path string) (parse.Guess, error) {
 		return parse.Guess{}, err
 	}
 	guesses := parse.Recognise(sample)
-	if len(guesses) == 0 || guesses[0].Share < 0.5 {
+	if len(guesses) == 0 || guesses[0].Share <= 0.5 {
 		return parse.Guess{}, &text.Hint{Err: fmt.Errorf("%s: no known format fits its first %d lines", path, len(sample)),
 			Hint: "--format with one of " + strings.Join(parse.Names(), ", ") + ", or your server's own format string: " + strings.Join(parse.FormatStrings(), ", ")}
 	}
 	return guesses[0], nil
 }
 
-// Sample returns up to n of the first lines of a file, plain or .gz.
-func Sample(path string, n int) ([][]byte, error) {
+// OpenLog opens a log, which may be compressed by gzip.
+func OpenLog(path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("failed to read %s: %w", path, errors.Unwrap(err))
+		return nil, &text.Hint{Err: fmt.Errorf("failed to read %s: %w", path, errors.Unwrap(err)), Hint: "check the path and its mode with ls -l " + path}
 	}
-	defer func() { _ = f.Close() }()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("failed to decompress %s: %w", path, err)
-		}
+	r, err := Unpacked(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, &text.Hint{Err: fmt.Errorf("failed to decompress %s: %w", path, err), Hint: "gzip -t shows whether the file is whole"}
 	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, f}, nil
+}
+
+// Unpacked decompresses what begins as gzip does; all else stays as it is.
+func Unpacked(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	magic, err := in.Peek(2)
+	if err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return in, nil // what can't be read is told by the first Read
+	}
+	return gzip.NewReader(in)
+}
+
+// Sample returns up to n of the first lines of a file, plain or .gz.
+func Sample(path string, n int) ([][]byte, error) {
+	r, err := OpenLog(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
 	var out [][]byte
 	in := bufio.NewReaderSize(io.LimitReader(r, 16<<20), 64<<10)
 	for len(out) < n {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit/datamap"
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/audit/source/file"
 )
 
 // sourceSet is the configured sources and those that ingest made for files
@@ -54,21 +55,41 @@ func (s *sourceSet) all() map[string]source.Config {
 	return out
 }
 
-// covering returns the configured source whose file is one of the paths.
+// covering returns the configured source whose files all the paths are.
 func (s *sourceSet) covering(paths []string) (source.Config, bool) {
 	for _, name := range slices.Sorted(maps.Keys(s.configured)) {
 		c := s.configured[name]
-		if c.File == "" {
-			continue
+		if !slices.ContainsFunc(paths, func(p string) bool { return !covers(c, p) }) {
+			return c, true
 		}
-		pattern, err := filepath.Abs(c.File)
-		if err != nil {
-			continue
+	}
+	return source.Config{}, false
+}
+
+// covers reports whether the file at an absolute path is one of a source's, as
+// it is or as a rotated one.
+func covers(c source.Config, path string) bool {
+	if c.File == "" {
+		return false
+	}
+	pattern, err := filepath.Abs(c.File)
+	if err != nil {
+		return false
+	}
+	for _, p := range []string{path, file.BasePath(path)} {
+		if ok, _ := filepath.Match(pattern, p); ok {
+			return true
 		}
-		for _, p := range paths {
-			if ok, _ := filepath.Match(pattern, p); ok {
-				return c, true
-			}
+	}
+	return false
+}
+
+// SourceOf returns the configured source of that name, or the one that tails
+// the file at path; name and path may be empty.
+func (c *Config) SourceOf(name, path string) (source.Config, bool) {
+	for i := range c.Sources {
+		if s := c.Sources[i]; name != "" && s.Name == name || name == "" && path != "" && covers(s, path) {
+			return s, true
 		}
 	}
 	return source.Config{}, false

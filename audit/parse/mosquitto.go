@@ -100,7 +100,7 @@ var mosquittoQuiet = []string{"mosquitto version ", "Config loaded from ", "Open
 	"Sending CONNACK to ", "Received SUBSCRIBE from ", "Sending SUBACK to ", "Received UNSUBSCRIBE from ", "Sending UNSUBACK to ", "Sending PUBACK to ",
 	"Received PUBACK from ", "Sending PUBREC to ", "Received PUBREC from ", "Sending PUBREL to ", "Received PUBREL from ", "Sending PUBCOMP to ",
 	"Received PUBCOMP from ", "Received PINGREQ from ", "Sending PINGRESP to ", "Received DISCONNECT from ", "Sending DISCONNECT to ", "Client ", "Socket error on client ",
-	"Warning: ", "Error: ", "Notice: ", "Info: ", "Saving in-memory database", "Loading plugin", "Bridge ", "Reloading config", "OpenSSL Error", "Starting in ", "Using default config",
+	"Bad socket read/write on client ", "Bad client ", "Outgoing messages are being dropped for client ", "Warning: ", "Error: ", "Error ", "Notice: ", "Info: ", "Saving in-memory database", "Loading plugin", "Bridge ", "Reloading config", "OpenSSL Error", "Starting in ", "Using default config",
 	"Connecting bridge ", "Plugin ", "Log: ", "Persistent ", "Websockets", "Port ", "Expiring "}
 
 // read reads a message. True without a method is a message that tells of no
@@ -125,6 +125,7 @@ func (l *mqttLine) read(b *audit.Batch, i int, msg string) bool {
 	}
 	for _, q := range mosquittoQuiet {
 		if strings.HasPrefix(msg, q) {
+			l.answersFilter(b, i, msg) // by a client whose id looks like such a message
 			return true
 		}
 	}
@@ -215,18 +216,29 @@ func (l *mqttLine) subscribed(b *audit.Batch, i int, s string) bool {
 	if qosAt(s, at+1) < 0 {
 		return l.topic != ""
 	}
-	l.ambiguous = true
-	if i > 0 {
-		before := b.Lines[i-1].Text.Reveal(access)
-		if _, detail, ok := strings.Cut(before, ": \t"); ok {
-			if filter, qos, ok := strings.Cut(detail, " (QoS "); ok && len(qos) == 2 {
-				if id, ok := strings.CutSuffix(s, " "+qos[:1]+" "+filter); ok {
-					l.client, l.topic, l.ambiguous = id, filter, false
-				}
-			}
-		}
-	}
+	l.ambiguous = !l.answersFilter(b, i, s)
 	return true
+}
+
+// answersFilter reads ID QOS FILTER by the line before, which has the filter
+// and its QoS.
+func (l *mqttLine) answersFilter(b *audit.Batch, i int, s string) bool {
+	if i == 0 {
+		return false
+	}
+	_, detail, ok := strings.Cut(b.Lines[i-1].Text.Reveal(access), ": \t")
+	if !ok {
+		return false
+	}
+	filter, qos, ok := strings.Cut(detail, " (QoS ")
+	if !ok || len(qos) != 2 {
+		return false
+	}
+	id, ok := strings.CutSuffix(s, " "+qos[:1]+" "+filter)
+	if ok {
+		l.method, l.client, l.topic = "SUBSCRIBE", id, filter
+	}
+	return ok
 }
 
 // qosAt finds a blank, 0 to 2 and a blank, -1 if there are none.

@@ -13,7 +13,7 @@ import (
 // Guess is a format that a sample of lines may have.
 type Guess struct {
 	Format string
-	Share  float64 // of the sample's lines that the format knows, 0 to 1
+	Share  float64 // of the sample's lines that the format knows, 0 to 1; one that can be read in two ways counts half
 	Why    string  // for people: what speaks for it
 }
 
@@ -82,7 +82,7 @@ func Recognise(sample [][]byte) []Guess {
 		}
 		reset(b)
 		s := score{Guess: Guess{Format: name, Why: formatShapes[name]}}
-		known := len(b.Lines)
+		known, twofold := len(b.Lines), 0
 		for i := range b.Lines {
 			p.Parse(b, i)
 			e := &b.Events[i]
@@ -91,6 +91,9 @@ func Recognise(sample [][]byte) []Guess {
 			}
 			if e.ParseStatus == audit.ParseOK && e.Integrity == audit.IntegrityOK {
 				s.whole++
+			}
+			if e.Integrity == audit.IntegrityAmbiguous {
+				twofold++
 			}
 			s.rich += richness(e)
 			if strings.Contains(e.UserAgent.Reveal(access)+e.Target.Reveal(access)+e.Referer.Reveal(access), `\`) {
@@ -105,7 +108,7 @@ func Recognise(sample [][]byte) []Guess {
 		if len(b.Rejections) == len(b.Lines) {
 			continue
 		}
-		s.Share = float64(known) / float64(len(b.Lines))
+		s.Share = (float64(known) - float64(twofold)/2) / float64(len(b.Lines))
 		scores = append(scores, s)
 	}
 	sort.SliceStable(scores, func(i, j int) bool {

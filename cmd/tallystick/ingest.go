@@ -42,6 +42,12 @@ func (c *cli) ingestCommand() *cobra.Command {
 				}
 				req.Files = append(req.Files, abs)
 			}
+			if req.Stream != "" { // like the files, of this folder: the instance runs in another one
+				var err error
+				if req.Stream, err = filepath.Abs(req.Stream); err != nil {
+					return err
+				}
+			}
 			return c.withNewOperations(cmd.Context(), func(ops services.Operations) error {
 				bar := newProgress(c.err, "ingest")
 				s, err := ops.Ingest(cmd.Context(), req, bar.show)

@@ -2,16 +2,17 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -24,58 +25,55 @@ import (
 	"github.com/tallystick/tallystick/services"
 )
 
+// parseOptions are the flags of parse.
+type parseOptions struct {
+	format, source string
+	clear          bool
+}
+
 func (c *cli) parseCommand() *cobra.Command {
-	var format string
-	var clear bool
+	var o parseOptions
 	cmd := &cobra.Command{
 		Use:   "parse --format FORMAT|auto [FILE|-]",
 		Short: "Print what the lines of a log become, one JSON object a line, masked",
-		Long: "Nothing is stored. Pseudonyms are made under keys that end with the command.\n" +
+		Long: "Nothing is stored. Pseudonyms are made under keys that end with the command. Files may be compressed by gzip.\n" +
+			"Where tallystick.yaml has a source with that file, or the one of --source, its format, time zone, trusted proxies and system apply.\n" +
 			"Rejected lines go to standard error as FILE:LINE:COLUMN: reason, what was expected there; then the exit code is 1.\n" +
 			"Formats: " + strings.Join(parse.Names(), ", ") + ".\n" +
 			"Format strings of the servers, and mapping files for JSON: " + strings.Join(parse.FormatStrings(), ", ") + ".",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f, ok := c.out.(*os.File); clear && (!ok || !term.IsTerminal(int(f.Fd()))) {
+			if f, ok := c.out.(*os.File); o.clear && (!ok || !term.IsTerminal(int(f.Fd()))) {
 				return &text.Hint{Err: errors.New("--clear shows clear values on a terminal only"), Hint: "run it without a pipe or a redirection"}
 			}
 			name := "-"
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return c.parse(cmd.Context(), name, format, clear)
+			return c.parse(cmd.Context(), name, o)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "auto", "name of a format, FAMILY:FORMAT STRING, json:FILE.yaml, or auto (files only)")
-	cmd.Flags().BoolVar(&clear, "clear", false, "show clear values, on your own terminal only")
+	cmd.Flags().StringVar(&o.format, "format", "auto", "name of a format, FAMILY:FORMAT STRING, json:FILE.yaml, or auto (files only)")
+	cmd.Flags().StringVar(&o.source, "source", "", "configured source whose settings apply (default: the one with that file)")
+	cmd.Flags().BoolVar(&o.clear, "clear", false, "show clear values, on your own terminal only")
 	return cmd
 }
 
-func (c *cli) parse(ctx context.Context, name, format string, clear bool) error {
+func (c *cli) parse(ctx context.Context, name string, o parseOptions) error {
 	in, label, err := c.open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	if format == "auto" {
-		if name == "-" {
-			return &text.Hint{Err: errors.New("standard input can't be recognised"), Hint: "--format with one of " + strings.Join(parse.Names(), ", ")}
-		}
-		g, err := services.Recognise(name)
-		if err != nil {
-			return err
-		}
-		format = g.Format
-		fmt.Fprintf(c.err, "%s: %s, %.0f %% of the first lines (%s)\n", name, g.Format, 100*g.Share, g.Why)
-	}
-	if _, err := parse.ByName(format); err != nil {
-		return &text.Hint{Err: err, Hint: "one of " + strings.Join(parse.Names(), ", ")}
-	}
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
-	i, err := services.NewInspector(ctx, cfg, source.Config{Name: "parse", Format: format})
+	src, err := c.sourceOf(cfg, name, o)
+	if err != nil {
+		return err
+	}
+	i, err := services.NewInspector(ctx, cfg, src)
 	if err != nil {
 		return err
 	}
@@ -87,7 +85,7 @@ func (c *cli) parse(ctx context.Context, name, format string, clear bool) error 
 			if b.Events[n].Rejected {
 				continue
 			}
-			if err := writeEntry(out, first+n, &b.Entries[n], &b.Events[n], clear); err != nil {
+			if err := writeEntry(out, first+n, &b.Entries[n], &b.Events[n], o.clear); err != nil {
 				return err
 			}
 		}
@@ -106,27 +104,57 @@ func (c *cli) parse(ctx context.Context, name, format string, clear bool) error 
 	return err
 }
 
-// open returns a file, decompressed if its name ends in .gz, or standard input.
+// sourceOf says how lines are read: as those of the configured source that is
+// named or tails the file, else by the format alone.
+func (c *cli) sourceOf(cfg *services.Config, name string, o parseOptions) (source.Config, error) {
+	path := ""
+	if name != "-" {
+		var err error
+		if path, err = filepath.Abs(name); err != nil {
+			return source.Config{}, err
+		}
+	}
+	src, found := cfg.SourceOf(o.source, path)
+	switch {
+	case o.source != "" && !found:
+		return src, &text.Hint{Err: fmt.Errorf("source %q is not configured", o.source), Hint: "see sources in tallystick.yaml, or --config with the path of another one"}
+	case !found:
+		src.Name = "parse"
+	case o.format == "auto":
+		fmt.Fprintf(c.err, "%s: %s, as source %s says\n", name, src.Format, src.Name)
+		return src, nil
+	}
+	src.Format = o.format
+	if o.format == "auto" {
+		if name == "-" {
+			return src, &text.Hint{Err: errors.New("standard input can't be recognised"), Hint: "--format with one of " + strings.Join(parse.Names(), ", ")}
+		}
+		g, err := services.Recognise(name)
+		if err != nil {
+			return src, err
+		}
+		src.Format = g.Format
+		fmt.Fprintf(c.err, "%s: %s, %.0f %% of the first lines (%s)\n", name, g.Format, 100*g.Share, g.Why)
+	}
+	if _, err := parse.ByName(src.Format); err != nil && text.HintOf(err) == "" {
+		return src, &text.Hint{Err: err, Hint: "one of " + strings.Join(parse.Names(), ", ")}
+	} else if err != nil {
+		return src, err
+	}
+	return src, nil
+}
+
+// open returns a file or standard input, decompressed if need be.
 func (c *cli) open(name string) (io.ReadCloser, string, error) {
-	if name == "-" {
-		return io.NopCloser(c.in), "stdin", nil
+	if name != "-" {
+		f, err := services.OpenLog(name)
+		return f, name, err
 	}
-	f, err := os.Open(name)
+	in, err := services.Unpacked(c.in)
 	if err != nil {
-		return nil, "", &text.Hint{Err: fmt.Errorf("failed to read %s: %w", name, errors.Unwrap(err)), Hint: "check the path and its mode with ls -l " + name}
+		return nil, "", fmt.Errorf("failed to decompress standard input: %w", err)
 	}
-	if !strings.HasSuffix(name, ".gz") {
-		return f, name, nil
-	}
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, "", fmt.Errorf("failed to decompress %s: %w", name, err)
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{z, f}, name, nil
+	return io.NopCloser(in), "stdin", nil
 }
 
 // notPrinted are the fields that say where an entry stands in a record; parse
@@ -142,6 +170,9 @@ func writeEntry(w *bufio.Writer, line int, e *audit.Entry, ev *audit.Event, clea
 		over = clearValues(ev)
 	}
 	fmt.Fprintf(w, `{"line":%d`, line)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // & < > are common in targets
 	for i := range audit.EntryFields {
 		f := &audit.EntryFields[i]
 		v := value(f, e)
@@ -151,11 +182,11 @@ func writeEntry(w *bufio.Writer, line int, e *audit.Entry, ev *audit.Event, clea
 		if v == nil || notPrinted[f.Name] {
 			continue
 		}
-		b, err := json.Marshal(v)
-		if err != nil {
+		buf.Reset()
+		if err := enc.Encode(v); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, `,%q:%s`, f.Name, b)
+		fmt.Fprintf(w, `,%q:%s`, f.Name, bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
 	}
 	_, err := w.WriteString("}\n")
 	return err

@@ -11,7 +11,7 @@ type verdict int
 const (
 	claimed verdict = iota // the file reads the stream from here on
 	shadow                 // another open file holds the same bytes: a copy
-	later                  // it can't be told yet: the file is being written
+	later                  // it can't be told yet: the file is being written, or a one-shot read is at it
 	taken                  // another source reads the stream
 )
 
@@ -36,6 +36,9 @@ func (s *State) claim(f *tracked, stream string, head []byte, now time.Time) (*c
 			return s.again(c, f), claimed
 		}
 		if c.owner != nil && c.owner.tailer != f.tailer {
+			if c.owner.tailer.cfg.Once && !f.tailer.cfg.Once {
+				return nil, later
+			}
 			return nil, taken
 		}
 		switch f.holds(c, s) {

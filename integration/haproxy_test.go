@@ -1,0 +1,61 @@
+//go:build integration && linux
+
+package integration_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const haproxyConf = `global
+  log stdout len 4096 format raw local0 info
+  maxconn 512
+  nbthread 2
+defaults
+  mode http
+  log global
+  option httplog
+  option dontlognull
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+frontend shop
+  bind %s
+  capture request header User-Agent len 128
+  default_backend up
+backend up
+  server s1 %s
+`
+
+// haproxy writes no files itself: it hands its lines to a collector, here by a
+// pipe, which rotates the log.
+type haproxy struct {
+	*web
+	collector *copyLines
+}
+
+func TestHAProxy(t *testing.T) {
+	path := program(t, "haproxy")
+	t.Parallel()
+	dir, addr := t.TempDir(), freeAddr(t)
+	h := &haproxy{web: newWeb(t)}
+	h.through(addr)
+	conf := writeFile(t, filepath.Join(dir, "haproxy.cfg"), haproxyConf, addr, h.backend())
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	h.collector = collect(t, r, filepath.Join(dir, "haproxy.log"))
+	launch(t, dir, addr, w, path, "-db", "-f", conf)
+	_ = w.Close()
+	follow(t, h, overHTTP(t, "  format: haproxy:http", 6))
+}
+
+func (h *haproxy) log() string { return h.collector.path }
+
+func (h *haproxy) rotate() {
+	renameLogs(h.t, h.log())
+	h.collector.reopen(h.t)
+}
