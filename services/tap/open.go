@@ -1,22 +1,65 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/tap/spool"
 )
 
 // open makes the lane of a source.
 func (t *Tap) open(s *source.Config, m *metrics) error {
-	l := &lane{tap: t, source: s.Name, metrics: m, chains: map[string]*chain{}}
+	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed()}
+	l.boot.Store(&t.boot)
+	if t.cfg.Once {
+		l.full = source.Block // who waits for the end waits for Kafka
+	}
+	if l.full == source.Drop {
+		l.drops = &dropping{}
+	}
+	if err := l.openSpool(s); err != nil {
+		return err
+	}
 	reader, err := t.reader(s, l)
 	if err != nil {
+		if l.spool != nil {
+			_ = l.spool.Close()
+		}
 		return err
 	}
 	l.reader = reader
 	t.lanes = append(t.lanes, l)
+	return nil
+}
+
+// openSpool opens the spool of a source that has one, or that had one and left
+// batches in it.
+func (l *lane) openSpool(s *source.Config) error {
+	t := l.tap
+	if t.deps.Spool == "" || t.cfg.Once {
+		if l.full == source.Spool {
+			return errors.New("a source that spools needs a folder for it")
+		}
+		return nil
+	}
+	dir := filepath.Join(t.deps.Spool, s.Name)
+	if _, err := os.Stat(dir); l.full != source.Spool && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	sp, lost, err := spool.Open(dir, s.SpoolLimit())
+	if err != nil {
+		return err
+	}
+	l.spool = sp
+	if lost > 0 {
+		l.gap(source.Gap{Kind: source.GapCorrupt, Source: s.Name, Stream: t.boot, Lost: uint64(lost), Seen: t.deps.Clock().UTC()})
+	}
 	return nil
 }
 
