@@ -5,16 +5,14 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/audit/source/push"
 )
 
-// dropping is what is lost at present. It belongs to the delivering goroutine.
+// dropping is what is lost by choice. It belongs to the delivering goroutine.
 type dropping struct {
-	until time.Time  // Kafka is tried again then
-	gap   source.Gap // Lines is 0 while nothing is lost
+	until  time.Time // Kafka is tried again then
+	losses *push.Losses
 }
-
-// gapEvery is how often lines that are being dropped become a finding.
-const gapEvery = time.Minute
 
 // orDrop drops what Kafka does not take within a moment, and what comes within
 // a moment after that. A new boot begins then: the auditor would else count the
@@ -24,7 +22,7 @@ func (l *lane) orDrop(ctx context.Context, s sealed) error {
 	if s.boot == *l.boot.Load() && !now.Before(d.until) {
 		err := l.attempt(ctx, s.msgs)
 		if err == nil {
-			l.tellDropped(0)
+			d.losses.Tell()
 			l.delivered(uint64(len(s.run.Lines)), s.bytes, s.msgs)
 			return nil
 		}
@@ -34,23 +32,11 @@ func (l *lane) orDrop(ctx context.Context, s sealed) error {
 		d.until = l.tap.deps.Clock().Add(20 * l.tap.cfg.Retry)
 	}
 	n := uint64(len(s.run.Lines))
-	if d.gap.Lines == 0 {
-		d.gap = source.Gap{Kind: source.GapDropped, Source: l.source, Stream: s.run.Stream, Generation: s.run.Generation, Offset: s.run.First, Seen: now}
-	}
-	d.gap.Lines += n
-	d.gap.Lost += s.bytes
 	l.dropped.Add(n)
 	l.metrics.dropped.WithLabelValues(l.source).Add(float64(n))
-	l.tellDropped(gapEvery)
+	d.losses.Add(source.Gap{
+		Kind: source.GapDropped, Source: l.source, Stream: s.run.Stream, Generation: s.run.Generation, Offset: s.run.First,
+		Lines: n, Lost: s.bytes, Seen: now.UTC(),
+	})
 	return nil
-}
-
-// tellDropped raises the gap of what was dropped, if it is older than age.
-func (l *lane) tellDropped(age time.Duration) {
-	d := l.drops
-	if d == nil || d.gap.Lines == 0 || l.tap.deps.Clock().Sub(d.gap.Seen) < age {
-		return
-	}
-	l.gap(d.gap)
-	d.gap = source.Gap{}
 }

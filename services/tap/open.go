@@ -9,6 +9,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source/push"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/tap/spool"
 )
@@ -21,7 +22,7 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 		l.full = source.Block // who waits for the end waits for Kafka
 	}
 	if l.full == source.Drop {
-		l.drops = &dropping{}
+		l.drops = &dropping{losses: push.NewLosses(l.gap)}
 	}
 	if err := l.openSpool(s); err != nil {
 		return err

@@ -162,7 +162,9 @@ func (t *Tap) Run(ctx context.Context) error {
 
 func (t *Tap) close() {
 	for _, l := range t.lanes {
-		l.tellDropped(0)
+		if l.drops != nil {
+			l.drops.losses.Tell()
+		}
 		if err := l.reader.Close(); err != nil {
 			t.deps.Logger.Error("positions were not saved: the last lines are read again at the next start, and count once", "source", l.source, "error", err)
 		}
