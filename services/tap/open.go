@@ -6,10 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/audit/source/push"
+	"github.com/tallystick/tallystick/audit/source/syslog"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/tap/spool"
 )
@@ -73,9 +77,19 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 	switch way := s.Way(); way {
 	case source.WayFile:
 		return t.files(s, l, []string{s.File})
+	case source.WaySyslog:
+		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}
+}
+
+// opened keeps a nil pointer from becoming a Reader that is not nil.
+func opened[R source.Reader](r R, err error) (source.Reader, error) {
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (t *Tap) files(s *source.Config, l *lane, patterns []string) (source.Reader, error) {
@@ -98,11 +112,18 @@ func (t *Tap) files(s *source.Config, l *lane, patterns []string) (source.Reader
 // host, so that the same source on two machines has two.
 func (l *lane) readerDeps() source.Deps {
 	t := l.tap
+	var outcomes sync.Map // of prometheus.Counter by outcome
 	return source.Deps{
 		Name: func(parts ...string) string {
 			return seal.StreamName(t.deps.Site, append([]string{t.cfg.Host}, parts...)...)
 		},
 		Logger: t.deps.Logger, Clock: t.deps.Clock, Gap: l.gap,
-		Count: func(outcome string, n int) { l.metrics.outcomes.WithLabelValues(l.source, outcome).Add(float64(n)) },
+		Count: func(outcome string, n int) {
+			c, ok := outcomes.Load(outcome)
+			if !ok {
+				c, _ = outcomes.LoadOrStore(outcome, l.metrics.outcomes.WithLabelValues(l.source, outcome))
+			}
+			c.(prometheus.Counter).Add(float64(n))
+		},
 	}
 }
