@@ -110,7 +110,7 @@ func (a *App) openTap(context.Context) error {
 		return a.tap.Run(ctx)
 	})
 	if a.alerter != nil {
-		a.onRun("silence watch", a.watchSilence)
+		a.onRun("source watch", a.watchSources)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions,
+	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions, Spool: a.dir.join("tap", "spool"),
 		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap, Metrics: a.metrics}, nil
 }
 

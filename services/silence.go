@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/control"
@@ -11,9 +12,10 @@ import (
 // silenceCheck is how often sources are looked at.
 const silenceCheck = time.Minute
 
-// watchSilence raises a gap for each source that brings no line for longer than
-// its silent_after: one per silence, keyed by the last line's arrival.
-func (a *App) watchSilence(ctx context.Context) error {
+// watchSources raises a gap for each source that brings no line for longer than
+// its silent_after, one per silence, keyed by the last line's arrival; and for
+// each whose batches wait in its spool for too long.
+func (a *App) watchSources(ctx context.Context) error {
 	tick := time.NewTicker(silenceCheck)
 	defer tick.Stop()
 	began := time.Now()
@@ -23,9 +25,10 @@ func (a *App) watchSilence(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		for _, s := range silent(a.tap.Status(), a.silentAfter(), began, time.Now()) {
-			if err := a.raise(ctx, s); err != nil && ctx.Err() == nil {
-				a.log.Error("failed to record that a source is silent", "source", s.Source, "error", err)
+		status, now := a.tap.Status(), time.Now()
+		for _, f := range append(silent(status, a.silentAfter(), began, now), waiting(status, now)...) {
+			if err := a.raise(ctx, f); err != nil && ctx.Err() == nil {
+				a.log.Error("failed to record the state of a source", "source", f.Source, "reason", f.Reason, "error", err)
 			}
 		}
 	}
@@ -55,6 +58,26 @@ func silent(status []tap.SourceStatus, after map[string]time.Duration, began, no
 				Time: last.UTC(), Until: now.UTC(), Count: 1, Facts: map[string]string{"since": last.UTC().Format(time.RFC3339)},
 			})
 		}
+	}
+	return out
+}
+
+// spoolAge is how long a batch may wait in a spool before that is a gap.
+const spoolAge = time.Hour
+
+// waiting are the faults of sources whose spool is not emptied: their lines are
+// safe, but nobody sees them. One finding for as long as the oldest waits.
+func waiting(status []tap.SourceStatus, now time.Time) []control.Fault {
+	var out []control.Fault
+	for _, s := range status {
+		since := s.SpooledSince.UTC()
+		if s.SpooledSince.IsZero() || now.Sub(since) <= spoolAge {
+			continue
+		}
+		out = append(out, control.Fault{
+			Reason: "spool-old", Key: []string{s.Source, since.Format(time.RFC3339Nano)}, Source: s.Source,
+			Time: since, Until: now.UTC(), Count: 1, Facts: map[string]string{"since": since.Format(time.RFC3339), "bytes": strconv.FormatInt(s.Spooled, 10)},
+		})
 	}
 	return out
 }

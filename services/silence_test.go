@@ -37,3 +37,12 @@ func TestSilent(t *testing.T) {
 		t.Error("one silence has two keys: it would be two findings")
 	}
 }
+
+func TestSpoolThatIsNotEmptied(t *testing.T) {
+	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	status := []tap.SourceStatus{{Source: "empty"}, {Source: "young", SpooledSince: now.Add(-time.Hour)}, {Source: "old", SpooledSince: now.Add(-time.Hour - 1), Spooled: 5}}
+	got := waiting(status, now)
+	if len(got) != 1 || got[0].Source != "old" || got[0].Reason != "spool-old" || got[0].Facts["bytes"] != "5" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -37,7 +37,8 @@ func syslogPrefix(line string) int {
 	return rfc3164(line, pos)
 }
 
-// rfc5424 skips TIME HOST APP PID MSGID and the structured data.
+// rfc5424 skips TIME HOST APP PID MSGID, the structured data and the byte order
+// mark of a message in UTF-8.
 func rfc5424(line string, pos int) int {
 	for range 5 {
 		sp := strings.IndexByte(line[pos:], ' ')
@@ -48,7 +49,7 @@ func rfc5424(line string, pos int) int {
 	}
 	switch {
 	case strings.HasPrefix(line[pos:], "- "):
-		return pos + 2
+		return message(line, pos+2)
 	case strings.HasPrefix(line[pos:], "["):
 		inQuote := false
 		for i := pos; i < len(line); i++ {
@@ -58,11 +59,18 @@ func rfc5424(line string, pos int) int {
 			case c == '"':
 				inQuote = !inQuote
 			case c == ']' && !inQuote && i+1 < len(line) && line[i+1] == ' ':
-				return i + 2
+				return message(line, i+2)
 			}
 		}
 	}
 	return 0
+}
+
+func message(line string, pos int) int {
+	if strings.HasPrefix(line[pos:], "\ufeff") {
+		pos += len("\ufeff")
+	}
+	return pos
 }
 
 // rfc3164 skips Mmm dd hh:mm:ss, or an ISO time as newer daemons write it, the

@@ -111,15 +111,7 @@ func (p *envoy) Parse(b *audit.Batch, i int) {
 	if !ok {
 		return
 	}
-	body, offset := line, 0
-	if !strings.HasPrefix(line, "{") {
-		offset = criPrefix(line)
-		body = line[offset:]
-	} else if strings.HasPrefix(line, `{"log":"`) {
-		if inner, ok := dockerLine(line); ok {
-			body = inner
-		}
-	}
+	body, offset := jsonBody(line)
 	j := jsonScanner{s: body, clean: !hasControl(body)}
 	if !j.open() {
 		b.Reject(i, audit.ReasonSyntax, offset+1, "a JSON object")

@@ -53,7 +53,7 @@ func TestDriversHaveOneImporter(t *testing.T) {
 		"codeberg.org/go-pdf/fpdf":                                   {"reports", "reports/..."},
 		"internal/embedded":                                          {"services", "internal/store/storetest", "internal/broker/brokertest"},
 		"masking/plainaccess": {"masking", "masking/plain", "masking/detect", "masking/pseudonym", "masking/generalise", "masking/seal",
-			"audit/parse", "audit/normalize", "audit/enrich", "audit/classify", "audit/source/file", "audit/datamap", "services/tap", "cmd/tallystick", "services"},
+			"audit/parse", "audit/normalize", "audit/enrich", "audit/classify", "audit/source/file", "audit/source/push/pushtest", "audit/datamap", "services/tap", "cmd/tallystick", "services"},
 	}
 	for pkg, list := range imports(t) {
 		for _, i := range list {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,20 +14,31 @@ import (
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/tap/spool"
 )
 
 // lane carries one source. One goroutine reads and seals, a second one
-// produces and acknowledges what is sealed, in order.
+// delivers what is sealed, in order, and acknowledges it; where there is a
+// spool, a third one empties it.
 type lane struct {
 	tap     *Tap
 	source  string
 	reader  source.Reader
+	pushed  bool            // senders bring the lines
+	full    source.WhenFull // what becomes of lines that Kafka does not take
+	spool   *spool.Spool    // nil if there is none
+	drops   *dropping       // nil unless full is Drop
 	metrics *metrics
-	chains  map[string]*chain // of the sealing goroutine
 
-	lines, bytes, batches, gaps atomic.Uint64
-	turned, read, sent          atomic.Int64 // Unix nanoseconds
-	failing                     atomic.Pointer[string]
+	// Of the sealing goroutine: the chains of one start. Boot changes only when
+	// lines are dropped.
+	chains map[string]*chain
+	chosen string
+	boot   atomic.Pointer[string]
+
+	lines, bytes, batches, gaps, dropped atomic.Uint64
+	turned, read, sent                   atomic.Int64 // Unix nanoseconds
+	failing                              atomic.Pointer[string]
 }
 
 // chain is where the headers of a stream stand.
@@ -39,31 +51,38 @@ type chain struct {
 // sealed is a run and the messages that hold its lines.
 type sealed struct {
 	run   *source.Run
+	boot  string // of their headers
 	bytes uint64 // of the lines
 	msgs  []broker.Message
 }
 
+// grace is how long a stopped tap goes on to deliver what senders brought.
+const grace = 5 * time.Second
+
 func (l *lane) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	late, cancel := l.afterwards(ctx)
 	defer cancel()
 	queue := make(chan sealed, 1)
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
+	var delivering, emptying sync.WaitGroup
+	delivering.Go(func() {
 		for s := range queue {
-			if l.send(ctx, s) != nil {
+			if l.deliver(late, s) != nil {
 				cancel()
 				return
 			}
 		}
-	}()
-	err := l.feed(ctx, queue)
+	})
+	if l.spool != nil {
+		emptying.Go(func() { l.empty(ctx) })
+	}
+	err := l.feed(ctx, late, queue)
 	close(queue)
-	<-sent
+	delivering.Wait()
+	emptying.Wait()
 	switch {
 	case errors.Is(err, io.EOF):
-		if l.tap.cfg.Once && ctx.Err() != nil {
-			return ctx.Err() // the last runs did not become durable
+		if l.tap.cfg.Once && late.Err() != nil {
+			return late.Err() // the last runs did not become durable
 		}
 		return nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -75,24 +94,40 @@ func (l *lane) run(ctx context.Context) error {
 	return err
 }
 
-// feed reads and seals until the files end or ctx does.
-func (l *lane) feed(ctx context.Context, queue chan<- sealed) error {
+// afterwards is ctx, or a context that outlives it by the grace where lines
+// that were taken from a sender would else be lost.
+func (l *lane) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !l.pushed {
+		return context.WithCancel(ctx)
+	}
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return late, func() { unwatch(); cancel() }
+}
+
+// feed reads until ctx ends or the source does, and seals.
+func (l *lane) feed(ctx, late context.Context, queue chan<- sealed) error {
 	for {
-		if err := l.room(ctx); err != nil {
-			return err
+		if l.full == source.Block {
+			if err := l.room(ctx); err != nil && !l.pushed {
+				return err
+			}
 		}
-		run, err := l.next(ctx)
+		run, err := l.next(ctx, late)
 		if err != nil {
 			return err
 		}
-		msgs, err := l.seal(ctx, run, run.Lines, run.Next, nil)
+		if boot := *l.boot.Load(); boot != l.chosen {
+			l.chosen, l.chains = boot, map[string]*chain{}
+		}
+		msgs, err := l.seal(late, run, run.Lines, run.Next, nil)
 		if err != nil {
 			return err
 		}
 		select {
-		case queue <- sealed{run: run, bytes: bytesOf(run.Lines), msgs: msgs}:
-		case <-ctx.Done():
-			return ctx.Err()
+		case queue <- sealed{run: run, boot: l.chosen, bytes: bytesOf(run.Lines), msgs: msgs}:
+		case <-late.Done():
+			return late.Err()
 		}
 	}
 }
@@ -113,9 +148,18 @@ func (l *lane) room(ctx context.Context) error {
 	}
 }
 
-// next waits for a run. What fails beside single files is the positions file;
-// following goes on trying.
-func (l *lane) next(ctx context.Context) (*source.Run, error) {
+// stopper is a Reader that takes nothing more after Stop. Next then returns
+// what was taken before, and io.EOF.
+type stopper interface{ Stop() }
+
+// next waits for a run until ctx ends; of a source that can be stopped it then
+// takes what is left, until late ends. What fails beside single files is the
+// positions file; following goes on trying.
+func (l *lane) next(ctx, late context.Context) (*source.Run, error) {
+	if s, ok := l.reader.(stopper); ok && ctx.Err() != nil {
+		s.Stop()
+		return l.reader.Next(late)
+	}
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
 		ticking, cancel := context.WithTimeout(ctx, heartbeat)
 		run, err := l.reader.Next(ticking)
@@ -127,7 +171,12 @@ func (l *lane) next(ctx context.Context) (*source.Run, error) {
 		case err == nil:
 			l.read.Store(now)
 			return run, nil
+		case errors.Is(err, io.EOF):
+			return nil, err
 		case ctx.Err() != nil:
+			if _, ok := l.reader.(stopper); ok {
+				return l.next(ctx, late)
+			}
 			return nil, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			wait = l.tap.cfg.Retry
@@ -156,7 +205,7 @@ func (l *lane) seal(ctx context.Context, run *source.Run, lines []audit.Line, un
 		l.chains[id] = c
 	}
 	h := seal.Header{
-		Source: l.source, Stream: run.Stream, Generation: run.Generation, Boot: l.tap.boot,
+		Source: l.source, Stream: run.Stream, Generation: run.Generation, Boot: l.chosen,
 		Sequence: c.sequence + 1, Prev: c.head, Until: until, Before: c.lines, Received: run.Received,
 	}
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
@@ -183,59 +232,11 @@ func (l *lane) seal(ctx context.Context, run *source.Run, lines []audit.Line, un
 	}
 }
 
-// send produces the very messages until they are durable, then acknowledges.
-func (l *lane) send(ctx context.Context, s sealed) error {
-	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
-		err := l.tap.deps.Producer.Produce(ctx, broker.Lines, s.msgs...)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		l.turned.Store(l.tap.deps.Clock().UnixNano())
-		l.metrics.errors.WithLabelValues(l.source, "produce").Inc()
-		l.blocked(err)
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
-	if l.failing.Swap(nil) != nil {
-		l.tap.deps.Logger.Info("Kafka takes batches again", "source", l.source)
-	}
-	l.sent.Store(l.tap.deps.Clock().UnixNano())
-	n := uint64(len(s.run.Lines))
-	l.lines.Add(n)
-	l.bytes.Add(s.bytes)
-	l.batches.Add(uint64(len(s.msgs)))
-	l.metrics.count(l.source, n, s.bytes, s.msgs)
-	if err := l.reader.Ack(s.run); err != nil {
-		// The lines are durable; at worst they are sent again and count once.
-		l.metrics.errors.WithLabelValues(l.source, "position").Inc()
-		l.tap.deps.Logger.Error("positions can't be saved", "source", l.source, "error", err, "hint", "check space and rights of the data folder")
-	}
-	l.tap.report()
-	return nil
-}
-
 func bytesOf(lines []audit.Line) (n uint64) {
 	for i := range lines {
 		n += uint64(lines[i].Length)
 	}
 	return n
-}
-
-// blocked logs a failure of Kafka when it begins or changes.
-func (l *lane) blocked(err error) {
-	msg := err.Error()
-	if old := l.failing.Swap(&msg); old != nil && *old == msg {
-		return
-	}
-	hint := text.HintOf(err)
-	if hint == "" {
-		hint = "check kafka.addresses and the broker; nothing is lost meanwhile: files wait"
-	}
-	l.tap.deps.Logger.Error("Kafka takes no batches; reading waits and it is tried again", "source", l.source, "error", err, "hint", hint)
 }
 
 func (l *lane) longer(wait time.Duration) time.Duration { return min(2*wait, 100*l.tap.cfg.Retry) }

@@ -14,7 +14,9 @@ type metrics struct {
 	errors                        *prometheus.CounterVec // by source and step
 	gaps                          *prometheus.CounterVec // by source and kind
 	outcomes                      *prometheus.CounterVec // by source and the Reader's own word
+	dropped                       *prometheus.CounterVec
 	lag, open, problems, alive    *prometheus.GaugeVec
+	spooled                       *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics, or shares those that an earlier Tap of the
@@ -34,9 +36,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		bytes:    counter("bytes_total", "Bytes of the lines that are durable in Kafka, without line ends."),
 		batches:  counter("batches_total", "Batches that are durable in Kafka."),
 		sealed:   counter("sealed_bytes_total", "Bytes of the batches in Kafka."),
-		errors:   counter("errors_total", "Failures by step: read, seal, produce, position.", "step"),
+		errors:   counter("errors_total", "Failures by step: read, seal, produce, spool, position.", "step"),
 		gaps:     counter("gaps_total", "Places where lines are or may be lost.", "kind"),
 		outcomes: counter("received_total", "What listeners and consumers received, by outcome.", "outcome"),
+		dropped:  counter("dropped_lines_total", "Lines that were dropped because Kafka did not take them."),
+		spooled:  gauge("spooled_bytes", "Bytes of sealed batches that wait on disk."),
 		lag:      gauge("unread", "Bytes of files, or records of topics, that are not yet read."),
 		open:     gauge("open", "Open files, connections or partitions."),
 		problems: gauge("unreadable", "Files, listeners or topics that can't be read at present."),
@@ -78,5 +82,8 @@ func (m *metrics) observe(l *lane) {
 	m.lag.WithLabelValues(l.source).Set(float64(s.Lag))
 	m.open.WithLabelValues(l.source).Set(float64(s.Open))
 	m.problems.WithLabelValues(l.source).Set(float64(len(s.Problems)))
+	if l.spool != nil {
+		m.spooled.WithLabelValues(l.source).Set(float64(l.spool.Status().Bytes))
+	}
 	m.alive.WithLabelValues(l.source).Set(float64(l.turned.Load()) / 1e9)
 }

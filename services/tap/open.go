@@ -1,22 +1,70 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source/push"
+	"github.com/tallystick/tallystick/audit/source/syslog"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/tap/spool"
 )
 
 // open makes the lane of a source.
 func (t *Tap) open(s *source.Config, m *metrics) error {
-	l := &lane{tap: t, source: s.Name, metrics: m, chains: map[string]*chain{}}
+	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed()}
+	l.boot.Store(&t.boot)
+	if t.cfg.Once {
+		l.full = source.Block // who waits for the end waits for Kafka
+	}
+	if l.full == source.Drop {
+		l.drops = &dropping{losses: push.NewLosses(l.gap)}
+	}
+	if err := l.openSpool(s); err != nil {
+		return err
+	}
 	reader, err := t.reader(s, l)
 	if err != nil {
+		if l.spool != nil {
+			_ = l.spool.Close()
+		}
 		return err
 	}
 	l.reader = reader
 	t.lanes = append(t.lanes, l)
+	return nil
+}
+
+// openSpool opens the spool of a source that has one, or that had one and left
+// batches in it.
+func (l *lane) openSpool(s *source.Config) error {
+	t := l.tap
+	if t.deps.Spool == "" || t.cfg.Once {
+		if l.full == source.Spool {
+			return errors.New("a source that spools needs a folder for it")
+		}
+		return nil
+	}
+	dir := filepath.Join(t.deps.Spool, s.Name)
+	if _, err := os.Stat(dir); l.full != source.Spool && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	sp, lost, err := spool.Open(dir, s.SpoolLimit())
+	if err != nil {
+		return err
+	}
+	l.spool = sp
+	if lost > 0 {
+		l.gap(source.Gap{Kind: source.GapCorrupt, Source: s.Name, Stream: t.boot, Lost: uint64(lost), Seen: t.deps.Clock().UTC()})
+	}
 	return nil
 }
 
@@ -29,9 +77,19 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 	switch way := s.Way(); way {
 	case source.WayFile:
 		return t.files(s, l, []string{s.File})
+	case source.WaySyslog:
+		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}
+}
+
+// opened keeps a nil pointer from becoming a Reader that is not nil.
+func opened[R source.Reader](r R, err error) (source.Reader, error) {
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (t *Tap) files(s *source.Config, l *lane, patterns []string) (source.Reader, error) {
@@ -54,11 +112,18 @@ func (t *Tap) files(s *source.Config, l *lane, patterns []string) (source.Reader
 // host, so that the same source on two machines has two.
 func (l *lane) readerDeps() source.Deps {
 	t := l.tap
+	var outcomes sync.Map // of prometheus.Counter by outcome
 	return source.Deps{
 		Name: func(parts ...string) string {
 			return seal.StreamName(t.deps.Site, append([]string{t.cfg.Host}, parts...)...)
 		},
 		Logger: t.deps.Logger, Clock: t.deps.Clock, Gap: l.gap,
-		Count: func(outcome string, n int) { l.metrics.outcomes.WithLabelValues(l.source, outcome).Add(float64(n)) },
+		Count: func(outcome string, n int) {
+			c, ok := outcomes.Load(outcome)
+			if !ok {
+				c, _ = outcomes.LoadOrStore(outcome, l.metrics.outcomes.WithLabelValues(l.source, outcome))
+			}
+			c.(prometheus.Counter).Add(float64(n))
+		},
 	}
 }

@@ -14,6 +14,10 @@ type SourceStatus struct {
 	Bytes   uint64 // of the lines, durable since the start
 	Batches uint64
 	Gaps    uint64
+	Dropped uint64 // lines lost by choice
+
+	Spooled      int64     // bytes of sealed batches on disk
+	SpooledSince time.Time // since when the oldest of them waits; zero if there is none
 
 	Alive    time.Time // when the source was last looked at: its heartbeat
 	LastRead time.Time // when lines last came; zero if none did
@@ -28,8 +32,12 @@ func (t *Tap) Status() []SourceStatus {
 	for i, l := range t.lanes {
 		s := SourceStatus{
 			Source: l.source, Status: l.reader.Status(),
-			Lines: l.lines.Load(), Bytes: l.bytes.Load(), Batches: l.batches.Load(), Gaps: l.gaps.Load(),
+			Lines: l.lines.Load(), Bytes: l.bytes.Load(), Batches: l.batches.Load(), Gaps: l.gaps.Load(), Dropped: l.dropped.Load(),
 			Alive: at(l.turned.Load()), LastRead: at(l.read.Load()), LastSent: at(l.sent.Load()),
+		}
+		if l.spool != nil {
+			sp := l.spool.Status()
+			s.Spooled, s.SpooledSince = sp.Bytes, sp.Oldest
 		}
 		if why := l.failing.Load(); why != nil {
 			s.Blocked = *why

@@ -1,9 +1,9 @@
 // Package tap carries lines from the sources to Kafka: read, number, seal,
 // sign, produce, and only then acknowledge to the source.
 //
-// Files are their own spool: while Kafka is away, or the auditor is behind,
-// reading waits and nothing is lost. The tap parses nothing and keeps nothing
-// but positions. Package services runs one Tap that follows all sources, and
+// Files and topics are their own spool: while Kafka is away, or the auditor is
+// behind, reading waits and nothing is lost. What senders bring is sealed and
+// spooled meanwhile. The tap parses nothing and keeps nothing clear. Package services runs one Tap that follows all sources, and
 // one for each ingest, which ends at the end of its files.
 package tap
 
@@ -85,9 +85,11 @@ type Deps struct {
 	Producer Producer
 	Site     *keys.PRF // names the streams
 	State    *file.State
-	Gate     Gate // optional
-	Logger   *slog.Logger
-	Metrics  prometheus.Registerer // optional
+	// Spool is the folder of the sources' spools. Required where one spools.
+	Spool   string
+	Gate    Gate // optional
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer // optional
 	// Gap is told of lines that are lost, or may be. Optional; it may be
 	// called by several goroutines.
 	Gap func(source.Gap)
@@ -160,8 +162,17 @@ func (t *Tap) Run(ctx context.Context) error {
 
 func (t *Tap) close() {
 	for _, l := range t.lanes {
+		if l.drops != nil {
+			l.drops.losses.Tell()
+		}
 		if err := l.reader.Close(); err != nil {
 			t.deps.Logger.Error("positions were not saved: the last lines are read again at the next start, and count once", "source", l.source, "error", err)
+		}
+		if l.spool == nil {
+			continue
+		}
+		if err := l.spool.Close(); err != nil {
+			t.deps.Logger.Error("a spool was not closed well; what is in it comes at the next start", "source", l.source, "error", err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,7 +131,14 @@ type rig struct {
 	cfg   tap.Config
 	reg   *prometheus.Registry
 	log   io.Writer
+
+	mu   sync.Mutex
+	gaps []source.Gap
 }
+
+func (r *rig) gap(g source.Gap) { r.mu.Lock(); defer r.mu.Unlock(); r.gaps = append(r.gaps, g) }
+
+func (r *rig) told() []source.Gap { r.mu.Lock(); defer r.mu.Unlock(); return slices.Clone(r.gaps) }
 
 func newRig(t testing.TB) *rig {
 	dir := t.TempDir()
@@ -152,7 +160,7 @@ func (r *rig) deps() tap.Deps {
 		}
 		r.t.Cleanup(func() { _ = r.state.Close() })
 	}
-	return tap.Deps{Sealer: r.sealer, Producer: r.kafka, Site: r.prf, State: r.state, Metrics: r.reg, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
+	return tap.Deps{Sealer: r.sealer, Producer: r.kafka, Site: r.prf, State: r.state, Spool: filepath.Join(r.dir, "spool"), Metrics: r.reg, Gap: r.gap, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
 }
 
 // start runs a tap until the returned function is called.
