@@ -22,9 +22,9 @@ type Operations interface {
 
 // Progress of a long act.
 type Progress struct {
-	Done  uint64 `json:"done"`  // bytes, or chunks when verifying
-	Total uint64 `json:"total"` // 0 if not known
-	Lines uint64 `json:"lines,omitempty"`
+	Done  uint64 `json:"done"`            // bytes, or rows when verifying
+	Total uint64 `json:"total"`           // 0 if not known
+	Lines uint64 `json:"lines,omitempty"` // or rows
 }
 
 // IngestRequest names files to put through the whole pipeline once.
@@ -78,6 +78,12 @@ type Rendered struct {
 type VerifyRequest struct {
 	// Checkpoint is an older signed checkpoint that the log must extend.
 	Checkpoint []byte `json:"checkpoint,omitempty"`
+	// Since leaves out the rows that Checkpoint covers.
+	Since bool `json:"since,omitempty"`
+	// From and Until, exclusive, bound the rows to those that became part of the
+	// record then. Zero means no bound.
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // VerifyResult says whether the store equals what the ledger committed to.
@@ -85,8 +91,9 @@ type VerifyResult struct {
 	OK          bool     `json:"ok"`
 	Chunks      uint64   `json:"chunks"`
 	Rows        uint64   `json:"rows"`
-	Size        uint64   `json:"size"` // of the checkpoint
-	Root        string   `json:"root"` // base64
+	Pending     uint64   `json:"pending,omitempty"` // chunks without leaf yet
+	Size        uint64   `json:"size"`              // of the checkpoint
+	Root        string   `json:"root"`              // base64
 	Faults      []string `json:"faults,omitempty"`
 	Unwitnessed bool     `json:"unwitnessed"`
 }

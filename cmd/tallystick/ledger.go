@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,15 +27,23 @@ func (c *cli) ledgerCommand() *cobra.Command {
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
-	var checkpoint string
+	var checkpoint, from, to string
+	var since bool
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute the record from the store and compare it with the ledger",
-		Long: "Exit code 0: every row is as the ledger committed to it. 1: not so; the first changed, removed or added row is named.\n" +
-			"Keep checkpoints elsewhere and give one with --checkpoint: only against it do a rollback and a fork show.",
+		Long: "Exit code 0: every row is as the ledger committed to it. 1: not so; of each table of a chunk the first changed, removed or added row is named.\n" +
+			"Keep checkpoints elsewhere and give one with --checkpoint: only against it do a rollback and a fork show.\n" +
+			"--from, --to and --since bound the rows that are recomputed, by when they became part of the record; the log is always checked whole.",
+		Example: "  tallystick ledger verify\n" +
+			"  tallystick ledger verify --checkpoint kept.txt --since\n" +
+			"  tallystick ledger verify --from 2026-11-01 --to 2026-12-01",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r services.VerifyRequest
+			r := services.VerifyRequest{Since: since}
+			if since && checkpoint == "" {
+				return usage(cmd, errors.New("--since needs the checkpoint since which to verify"))
+			}
 			if checkpoint != "" {
 				b, err := os.ReadFile(checkpoint)
 				if err != nil {
@@ -41,8 +51,21 @@ func (c *cli) verifyCommand() *cobra.Command {
 				}
 				r.Checkpoint = b
 			}
+			for _, d := range []struct {
+				flag, value string
+				at          *time.Time
+			}{{"--from", from, &r.From}, {"--to", to, &r.Until}} {
+				if d.value == "" {
+					continue
+				}
+				at, err := day(d.flag, d.value)
+				if err != nil {
+					return err
+				}
+				*d.at = at
+			}
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				bar := newProgress(c.err, "verify")
+				bar := newProgress(c.err, "verify", "rows")
 				res, err := ops.Verify(cmd.Context(), r, bar.show)
 				bar.finish()
 				if err != nil {
@@ -52,12 +75,19 @@ func (c *cli) verifyCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "older checkpoint that the log must extend")
+	f := cmd.Flags()
+	f.StringVar(&checkpoint, "checkpoint", "", "older checkpoint that the log must extend")
+	f.BoolVar(&since, "since", false, "leave out the rows that --checkpoint covers")
+	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC")
+	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
 	return cmd
 }
 
 func (c *cli) printVerify(r *services.VerifyResult) error {
 	fmt.Fprintf(c.out, "%d rows in %d chunks; checkpoint %d, root %s\n", r.Rows, r.Chunks, r.Size, r.Root)
+	if r.Pending > 0 {
+		fmt.Fprintf(c.out, "%d more chunks are being written and have no leaf yet\n", r.Pending)
+	}
 	if r.Unwitnessed {
 		fmt.Fprintln(c.out, "unwitnessed: whoever controls this machine could have rewritten it")
 	}

@@ -61,7 +61,7 @@ func (f *Follower) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	chunks, err := f.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
+	chunks, err := f.deps.Store.ClosedWithoutLeaf(ctx, newest(cp), stepChunks)
 	if err != nil {
 		return State{}, fmt.Errorf("failed to read chunks without leaf: %w", err)
 	}
@@ -69,7 +69,6 @@ func (f *Follower) State(ctx context.Context) (State, error) {
 }
 
 // Verify recomputes the record from src, as the writer's Verify does.
-func (f *Follower) Verify(ctx context.Context, src ledger.Source, kept []byte, progress func(done, total uint64)) (*ledger.Result, error) {
-	o := ledger.Options{Public: f.deps.Signer.Public(), Origin: f.cfg.Origin, Kept: kept, Grace: f.cfg.Late, Now: f.deps.Now}
-	return ledger.Verify(ctx, src, f.reader, o, progress)
+func (f *Follower) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
+	return ledger.Verify(ctx, src, f.reader, o.options(f.cfg, f.deps), progress)
 }

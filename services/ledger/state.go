@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
+	"fmt"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/ledger"
@@ -21,11 +22,11 @@ type State struct {
 
 // State returns the newest checkpoint and what waits.
 func (s *Ledger) State(ctx context.Context) (State, error) {
-	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
-	if err != nil {
-		return State{}, err
-	}
 	cp := s.log.Checkpoint()
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, newest(cp), stepChunks)
+	if err != nil {
+		return State{}, fmt.Errorf("failed to read chunks without leaf: %w", err)
+	}
 	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Unwitnessed: true}, nil
 }
 
@@ -41,9 +42,24 @@ func (s *Ledger) Leaf(chunk string, version uint16) (index uint64, ok bool) {
 // Public is the key that checks the checkpoints.
 func (s *Ledger) Public() ed25519.PublicKey { return s.deps.Signer.Public() }
 
-// Verify recomputes the record from src. Kept is a checkpoint that was kept
-// elsewhere, or nil.
-func (s *Ledger) Verify(ctx context.Context, src ledger.Source, kept []byte, progress func(done, total uint64)) (*ledger.Result, error) {
-	o := ledger.Options{Public: s.Public(), Origin: s.cfg.Origin, Kept: kept, Grace: s.cfg.Late, Now: s.deps.Now}
-	return ledger.Verify(ctx, src, s.log, o, progress)
+// VerifyOptions say what of the record is recomputed and against what.
+type VerifyOptions struct {
+	// Kept is a checkpoint that was kept elsewhere, or nil.
+	Kept []byte
+	// From and Until bound the time in which the rows became part of the record;
+	// zero means no bound.
+	From, Until time.Time
+	// SinceKept leaves out what Kept covers.
+	SinceKept bool
+}
+
+func (o VerifyOptions) options(c Config, d Deps) ledger.Options {
+	return ledger.Options{
+		Public: d.Signer.Public(), Origin: c.Origin, Kept: o.Kept, From: o.From, Until: o.Until, SinceKept: o.SinceKept, Grace: c.Late, Now: d.Now,
+	}
+}
+
+// Verify recomputes the record from src.
+func (s *Ledger) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
+	return ledger.Verify(ctx, src, s.log, o.options(s.cfg, s.deps), progress)
 }
