@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -58,7 +59,15 @@ func (a *App) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &CheckpointResult{Note: string(cp.Raw)}, nil
+	signer, err := a.keys.LedgerSigner()
+	if err != nil {
+		return nil, err
+	}
+	key, err := auditledger.VerifierKey(signer.Public(), a.ledgerOrigin())
+	if err != nil {
+		return nil, err
+	}
+	return &CheckpointResult{Note: string(cp.Raw), Key: key}, nil
 }
 
 // AddUser implements Operations.

@@ -15,6 +15,7 @@ type Operations interface {
 	Render(ctx context.Context, r RenderRequest) (*Rendered, error)
 	Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error)
 	Checkpoint(ctx context.Context) (*CheckpointResult, error)
+	Prove(ctx context.Context, r ProveRequest) (*ProveResult, error)
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
@@ -101,6 +102,19 @@ type VerifyResult struct {
 // CheckpointResult is the newest signed checkpoint.
 type CheckpointResult struct {
 	Note string `json:"note"`
+	Key  string `json:"key"` // that checks it, as tile clients take it
+}
+
+// ProveRequest asks for the proof of an entry, or that the newest checkpoint
+// continues an older one.
+type ProveRequest struct {
+	Entry      string `json:"entry,omitempty"`
+	Checkpoint []byte `json:"checkpoint,omitempty"`
+}
+
+// ProveResult is a proof file.
+type ProveResult struct {
+	Proof []byte `json:"proof"`
 }
 
 // UserRequest names an account. Password comes by prompt or standard input.

@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,91 +12,65 @@ import (
 )
 
 func (c *cli) ledgerCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Show and verify the Merkle log over the record"}
-	cmd.AddCommand(c.verifyCommand(), &cobra.Command{Use: "checkpoint", Short: "Print the newest signed checkpoint", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				cp, err := ops.Checkpoint(cmd.Context())
-				if err == nil {
-					_, err = fmt.Fprint(c.out, cp.Note)
-				}
-				return err
-			})
-		}})
+	cmd := &cobra.Command{Use: "ledger", Short: "Show, prove and verify the Merkle log over the record"}
+	cmd.AddCommand(c.verifyCommand(), c.proveCommand(),
+		c.checkpointCommand("checkpoint", "Print the newest signed checkpoint", func(r *services.CheckpointResult) string { return r.Note }),
+		c.checkpointCommand("key", "Print the public key that checks the ledger's checkpoints and proofs", func(r *services.CheckpointResult) string { return r.Key + "\n" }))
 	return cmd
 }
 
-func (c *cli) verifyCommand() *cobra.Command {
-	var checkpoint, from, to string
-	var since bool
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Recompute the record from the store and compare it with the ledger",
-		Long: "Exit code 0: every row is as the ledger committed to it. 1: not so; of each table of a chunk the first changed, removed or added row is named.\n" +
-			"Keep checkpoints elsewhere and give one with --checkpoint: only against it do a rollback and a fork show.\n" +
-			"--from, --to and --since bound the rows that are recomputed, by when they became part of the record; the log is always checked whole.",
-		Example: "  tallystick ledger verify\n" +
-			"  tallystick ledger verify --checkpoint kept.txt --since\n" +
-			"  tallystick ledger verify --from 2026-11-01 --to 2026-12-01",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := services.VerifyRequest{Since: since}
-			if since && checkpoint == "" {
-				return usage(cmd, errors.New("--since needs the checkpoint since which to verify"))
+func (c *cli) checkpointCommand(use, short string, show func(*services.CheckpointResult) string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			cp, err := ops.Checkpoint(cmd.Context())
+			if err == nil {
+				_, err = io.WriteString(c.out, show(cp))
 			}
-			if checkpoint != "" {
-				b, err := os.ReadFile(checkpoint)
+			return err
+		})
+	}}
+}
+
+func (c *cli) proveCommand() *cobra.Command {
+	var since, out string
+	cmd := &cobra.Command{
+		Use:   "prove ENTRY_ID | --since CHECKPOINT [-o FILE]",
+		Short: "Write a proof that an entry is in the record, or that the ledger continues an older checkpoint",
+		Long: "The file needs nothing else but the ledger's public key to be checked: tallystick ledger verify --proof FILE --key FILE.\n" +
+			"It holds the entry as it is stored, masked, and of no other entry more than a hash. An id that begins with - comes after --.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r services.ProveRequest
+			switch {
+			case (len(args) == 1) == (since != ""):
+				return usage(cmd, errors.New("give the id of an entry, or --since with an older checkpoint"))
+			case since != "":
+				b, err := os.ReadFile(since)
 				if err != nil {
 					return fmt.Errorf("failed to read the checkpoint: %w", err)
 				}
 				r.Checkpoint = b
-			}
-			for _, d := range []struct {
-				flag, value string
-				at          *time.Time
-			}{{"--from", from, &r.From}, {"--to", to, &r.Until}} {
-				if d.value == "" {
-					continue
-				}
-				at, err := day(d.flag, d.value)
-				if err != nil {
-					return err
-				}
-				*d.at = at
+			default:
+				r.Entry = args[0]
 			}
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				bar := newProgress(c.err, "verify", "rows")
-				res, err := ops.Verify(cmd.Context(), r, bar.show)
-				bar.finish()
+				res, err := ops.Prove(cmd.Context(), r)
 				if err != nil {
 					return err
 				}
-				return c.printVerify(res)
+				if out == "-" {
+					_, err = c.out.Write(res.Proof)
+					return err
+				}
+				if err := os.WriteFile(out, res.Proof, 0o600); err != nil {
+					return fmt.Errorf("failed to write the proof: %w", err)
+				}
+				fmt.Fprintln(c.out, out)
+				return nil
 			})
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&checkpoint, "checkpoint", "", "older checkpoint that the log must extend")
-	f.BoolVar(&since, "since", false, "leave out the rows that --checkpoint covers")
-	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC")
-	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
+	cmd.Flags().StringVar(&since, "since", "", "file with an older checkpoint")
+	cmd.Flags().StringVarP(&out, "output", "o", "-", "file to write, - for standard output")
 	return cmd
-}
-
-func (c *cli) printVerify(r *services.VerifyResult) error {
-	fmt.Fprintf(c.out, "%d rows in %d chunks; checkpoint %d, root %s\n", r.Rows, r.Chunks, r.Size, r.Root)
-	if r.Pending > 0 {
-		fmt.Fprintf(c.out, "%d more chunks are being written and have no leaf yet\n", r.Pending)
-	}
-	if r.Unwitnessed {
-		fmt.Fprintln(c.out, "unwitnessed: whoever controls this machine could have rewritten it")
-	}
-	for _, f := range r.Faults {
-		fmt.Fprintln(c.out, "FAULT", f)
-	}
-	if !r.OK {
-		return errNo
-	}
-	fmt.Fprintln(c.out, "verified")
-	return nil
 }

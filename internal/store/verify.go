@@ -113,3 +113,44 @@ func arrayOf(list []string) string {
 	b.WriteByte(']')
 	return b.String()
 }
+
+// EntryPlace says where an entry is in the record.
+type EntryPlace struct {
+	audit.ChunkKey
+	Row       uint32
+	Salt      []byte // of the chunk
+	Leaf      uint64 // of the chunk, if Sequenced
+	Sequenced bool
+}
+
+// FindEntry looks for the entry of an origin as readers see it; nil if there is
+// none.
+func (s *Store) FindEntry(ctx context.Context, o audit.Origin) (*EntryPlace, error) {
+	var out *EntryPlace
+	t := &table[EntryPlace]{name: "entries", fields: []field[EntryPlace]{
+		word("chunk", func(p *EntryPlace) *string { return &p.ID }),
+		u16("version", func(p *EntryPlace) *uint16 { return &p.Version }),
+		u32("row", func(p *EntryPlace) *uint32 { return &p.Row }),
+	}}
+	err := each(ctx, s, t, "FROM entries WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` = {o:UInt64} LIMIT 1",
+		clickhouse.Parameters{"s": o.Stream, "g": fmt.Sprint(o.Generation), "o": fmt.Sprint(o.Offset)}, func(p *EntryPlace) error {
+			out = &EntryPlace{ChunkKey: p.ChunkKey, Row: p.Row}
+			return nil
+		})
+	if err != nil || out == nil {
+		return nil, err
+	}
+	salts := &table[chunk]{name: "chunks", fields: []field[chunk]{str("salt", func(c *chunk) *string { return &c.salt })}}
+	err = each(ctx, s, salts, "FROM chunks WHERE id = {chunk:String} AND version = {version:UInt16} AND state = 'closed'", ofChunk(out.ID, out.Version), func(c *chunk) error {
+		out.Salt = []byte(c.salt)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, s, s.leaves, "FROM leaves WHERE chunk = {chunk:String} AND version = {version:UInt16}", ofChunk(out.ID, out.Version), func(l *leaf) error {
+		out.Leaf, out.Sequenced = l.index, true
+		return nil
+	})
+	return out, err
+}
