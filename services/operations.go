@@ -97,6 +97,8 @@ type VerifyResult struct {
 	Root        string   `json:"root"`              // base64
 	Faults      []string `json:"faults,omitempty"`
 	Unwitnessed bool     `json:"unwitnessed"`
+	Witnesses   []string `json:"witnesses,omitempty"` // that signed the checkpoint
+	Silent      []string `json:"silent,omitempty"`    // that did not answer
 }
 
 // CheckpointResult is the newest signed checkpoint.

@@ -29,7 +29,8 @@ func (a *App) Verify(ctx context.Context, r VerifyRequest, progress func(Progres
 		return nil, err
 	}
 	out := &VerifyResult{OK: res.OK(), Chunks: res.Chunks, Rows: res.Rows, Pending: res.Pending, Size: res.Checkpoint.Size,
-		Root: base64.StdEncoding.EncodeToString(res.Checkpoint.Root), Unwitnessed: !res.Witnessed}
+		Root: base64.StdEncoding.EncodeToString(res.Checkpoint.Root), Unwitnessed: !res.Witnessed,
+		Witnesses: res.Witnesses, Silent: res.Silent}
 	p := a.texts.For("en")
 	for _, f := range res.Problems {
 		out.Faults = append(out.Faults, f.Message(p))

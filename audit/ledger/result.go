@@ -54,9 +54,13 @@ type Result struct {
 	// Pending are chunks that are being written, or closed so lately that they
 	// have no leaf yet.
 	Pending uint64
-	// Witnessed means that a checkpoint kept elsewhere was given and fits.
+	// Witnessed means that a checkpoint kept elsewhere was given and fits, or
+	// that a witness signed this one.
 	Witnessed bool
-	Problems  []Problem // in the order of chunk, version and table
+	// Witnesses are those that signed this checkpoint when asked, Silent those
+	// that did not answer. Set by services/ledger.
+	Witnesses, Silent []string
+	Problems          []Problem // in the order of chunk, version and table
 }
 
 // OK reports whether everything fits.

@@ -13,7 +13,7 @@ import (
 
 func (c *cli) ledgerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ledger", Short: "Show, prove and verify the Merkle log over the record"}
-	cmd.AddCommand(c.verifyCommand(), c.proveCommand(),
+	cmd.AddCommand(c.verifyCommand(), c.proveCommand(), c.witnessCommand(),
 		c.checkpointCommand("checkpoint", "Print the newest signed checkpoint", func(r *services.CheckpointResult) string { return r.Note }),
 		c.checkpointCommand("key", "Print the public key that checks the ledger's checkpoints and proofs", func(r *services.CheckpointResult) string { return r.Key + "\n" }))
 	return cmd

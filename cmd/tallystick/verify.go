@@ -86,6 +86,12 @@ func (c *cli) printVerify(r *services.VerifyResult) error {
 	if r.Pending > 0 {
 		fmt.Fprintf(c.out, "%d more chunks are being written and have no leaf yet\n", r.Pending)
 	}
+	for _, w := range r.Witnesses {
+		fmt.Fprintln(c.out, "witnessed by", w)
+	}
+	for _, w := range r.Silent {
+		fmt.Fprintln(c.out, "witness", w, "has not answered")
+	}
 	if r.Unwitnessed {
 		fmt.Fprintln(c.out, "unwitnessed: whoever controls this machine could have rewritten it")
 	}

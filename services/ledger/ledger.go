@@ -59,27 +59,20 @@ const stepChunks = 100
 // looked at.
 const lookBack = time.Hour
 
-// Config configures the ledger.
-type Config struct {
-	Dir    string // folder of the log: checkpoint, tile/, rows/
-	Origin string // name of the log in its checkpoints; never changes
-	// Poll is how often the store is asked without a nudge. Default 500 ms.
-	Poll time.Duration
-	// Late is how long a chunk may wait before that is a finding. Default one
-	// minute.
-	Late time.Duration
-}
-
 // Deps are what the ledger works with.
 type Deps struct {
-	Signer     ledger.Signer
-	Store      Store
-	Reader     Reader    // Optional: without it no tombstones are written
-	Artefacts  Artefacts // Optional
-	Alarm      Alarm     // Optional
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
-	Now        func() time.Time // nil means time.Now
+	Signer    ledger.Signer
+	Store     Store
+	Reader    Reader    // Optional: without it no tombstones are written
+	Artefacts Artefacts // Optional
+	Alarm     Alarm     // Optional
+	Producer  Producer  // Optional: without it nothing is published to Kafka
+	// Contradicted is told that a witness keeps another log than this one.
+	// Optional.
+	Contradicted func(ctx context.Context, witness string, p ledger.Problem)
+	Logger       *slog.Logger
+	Registerer   prometheus.Registerer
+	Now          func() time.Time // nil means time.Now
 }
 
 // Ledger sequences leaves. Its methods are safe for concurrent use.
@@ -89,6 +82,12 @@ type Ledger struct {
 	log   *ledger.Log
 	nudge chan struct{}
 	m     metrics
+
+	witnesses panel
+	key       string // that checks the checkpoints
+
+	publishing sync.Mutex // one Publish at a time; guards what follows
+	published  uint64     // size of the newest checkpoint that went everywhere
 
 	stepping sync.Mutex // one Step at a time; guards what follows
 
@@ -101,14 +100,26 @@ type Ledger struct {
 func New(cfg Config, deps Deps) (*Ledger, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 500*time.Millisecond)
 	cfg.Late = cmp.Or(cfg.Late, time.Minute)
+	cfg.Every = cmp.Or(cfg.Every, DefaultEvery)
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	witnesses, err := newPanel(cfg.Witnesses)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ledger.VerifierKey(deps.Signer.Public(), cfg.Origin)
+	if err != nil {
+		return nil, err
 	}
 	l, err := ledger.OpenLog(context.Background(), cfg.Dir, deps.Signer, cfg.Origin)
 	if err != nil {
 		return nil, err
 	}
-	s := &Ledger{cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{}}
+	s := &Ledger{
+		cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{},
+		witnesses: witnesses, key: key,
+	}
 	s.since = newest(l.Checkpoint())
 	s.m.size.Set(float64(l.Checkpoint().Size))
 	return s, nil

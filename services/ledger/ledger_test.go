@@ -136,7 +136,7 @@ func TestRunSequencesOnNudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := l.State(context.Background())
-	if err != nil || state.Size != 2 || state.Waiting != 0 || !state.Unwitnessed || state.Time.IsZero() {
+	if err != nil || state.Size != 2 || state.Waiting != 0 || len(state.Witnesses) != 0 || state.Time.IsZero() {
 		t.Errorf("state %+v, error %v", state, err)
 	}
 	if i, ok := l.Leaf("c1", 1); !ok || i != 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/ledger"
@@ -15,9 +16,9 @@ type State struct {
 	Root    []byte    // its root
 	Time    time.Time // of the last leaf; zero for an empty log
 	Waiting int       // closed chunks without leaf, at most 100
-	// Unwitnessed means that nobody else keeps a checkpoint: whoever controls
-	// this machine could have rewritten the log.
-	Unwitnessed bool
+	// Witnesses are who stands behind the newest checkpoint. Without one, whoever
+	// controls this machine could have rewritten the log.
+	Witnesses []string
 }
 
 // State returns the newest checkpoint and what waits.
@@ -27,7 +28,11 @@ func (s *Ledger) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("failed to read chunks without leaf: %w", err)
 	}
-	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Unwitnessed: true}, nil
+	by, err := s.witnesses.standing(s.log.Reader, s.key, cp, s.deps.Now())
+	if err != nil {
+		return State{}, err
+	}
+	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Witnesses: by}, nil
 }
 
 // Checkpoint returns the newest signed checkpoint.
@@ -59,7 +64,10 @@ func (o VerifyOptions) options(c Config, d Deps) ledger.Options {
 	}
 }
 
-// Verify recomputes the record from src.
+// Handler answers tile clients.
+func (s *Ledger) Handler() http.Handler { return s.log.Handler() }
+
+// Verify recomputes the record from src and asks the witnesses.
 func (s *Ledger) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
-	return ledger.Verify(ctx, src, s.log, o.options(s.cfg, s.deps), progress)
+	return s.witnesses.verify(ctx, src, s.log.Reader, o.options(s.cfg, s.deps), progress)
 }
