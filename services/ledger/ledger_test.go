@@ -104,12 +104,28 @@ func (l *late) LateLeaf(_ context.Context, chunk string, waiting int, since, now
 
 func open(t testing.TB, dir string, d ledger.Deps) *ledger.Ledger {
 	t.Helper()
+	return openConfig(t, ledger.Config{Dir: dir}, d)
+}
+
+func openConfig(t testing.TB, cfg ledger.Config, d ledger.Deps) *ledger.Ledger {
+	t.Helper()
+	cfg.Origin, cfg.Poll = "example/test", time.Hour
 	d.Signer, d.Logger, d.Registerer = signer, slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	l, err := ledger.New(ledger.Config{Dir: dir, Origin: "example/test", Poll: time.Hour}, d)
+	l, err := ledger.New(cfg, d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func follow(t testing.TB, cfg ledger.Config, d ledger.Deps) *ledger.Follower {
+	t.Helper()
+	cfg.Origin, d.Signer = "example/test", signer
+	f, err := ledger.Follow(cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func TestRunSequencesOnNudge(t *testing.T) {
