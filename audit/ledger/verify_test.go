@@ -17,23 +17,51 @@ import (
 )
 
 // memory is a store in memory.
-type memory struct{ chunks []*memoryChunk }
+type memory struct {
+	chunks     []*memoryChunk
+	superseded []audit.ChunkKey
+}
 
 type memoryChunk struct {
 	audit.Chunk
 	entries    []audit.Entry
 	rejections []audit.Rejection
 	findings   []audit.Finding
+	open       bool // being written
+	unknown    bool // not in the register
 }
 
-func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk, int64) error) error {
+func (m *memory) EachState(_ context.Context, f func(audit.ChunkState) error) error {
 	for _, c := range m.chunks {
-		if err := f(&c.Chunk, -1); err != nil {
+		if c.unknown {
+			continue
+		}
+		if err := f(audit.ChunkState{ChunkKey: c.key(), Closed: !c.open, Opened: c.Opened, Salt: c.Salt}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (m *memory) EachStored(_ context.Context, f func(audit.ChunkKey) error) error {
+	for _, c := range m.chunks {
+		if err := f(c.key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) EachSuperseded(_ context.Context, f func(audit.ChunkKey) error) error {
+	for _, k := range m.superseded {
+		if err := f(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *memoryChunk) key() audit.ChunkKey { return audit.ChunkKey{ID: c.ID, Version: c.Version} }
 
 func (m *memory) chunk(id string) *memoryChunk {
 	for _, c := range m.chunks {
@@ -44,25 +72,36 @@ func (m *memory) chunk(id string) *memoryChunk {
 	return &memoryChunk{}
 }
 
-func each[T any](rows []T, f func(*T) error) error {
-	for i := range rows {
-		if err := f(&rows[i]); err != nil {
-			return err
+// each gives the rows of chunks backwards: verify may not count on an order.
+func each[T any](m *memory, ids []string, rows func(*memoryChunk) []T, f func(audit.ChunkKey, uint32, *T) error) error {
+	for _, c := range stdslices.Backward(m.chunks) {
+		if !stdslices.Contains(ids, c.ID) {
+			continue
+		}
+		list := rows(c)
+		for i := len(list) - 1; i >= 0; i-- {
+			n := uint32(i)
+			if e, ok := any(&list[i]).(*audit.Entry); ok {
+				n = e.Row
+			}
+			if err := f(c.key(), n, &list[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (m *memory) EachEntry(_ context.Context, id string, _ uint16, f func(*audit.Entry) error) error {
-	return each(m.chunk(id).entries, f)
+func (m *memory) EntriesOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Entry) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Entry { return c.entries }, f)
 }
 
-func (m *memory) EachRejection(_ context.Context, id string, _ uint16, f func(*audit.Rejection) error) error {
-	return each(m.chunk(id).rejections, f)
+func (m *memory) RejectionsOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Rejection { return c.rejections }, f)
 }
 
-func (m *memory) EachFinding(_ context.Context, id string, _ uint16, f func(*audit.Finding) error) error {
-	return each(m.chunk(id).findings, f)
+func (m *memory) FindingsOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Finding) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Finding { return c.findings }, f)
 }
 
 // add stores a chunk of n entries, two rejections and two findings, and returns
@@ -125,6 +164,15 @@ func (f *fixture) sequence(t *testing.T, id string, n int) {
 	must(t, err)
 }
 
+// bury writes the tombstone of a table.
+func (f *fixture) bury(t *testing.T, id, table string) {
+	t.Helper()
+	_, err := f.log.Append(context.Background(), ledger.Leaf{
+		Type: ledger.LeafTombstone, Chunk: id, Version: 1, Time: leafTime, Tables: map[string]ledger.TableRoot{table: {}},
+	})
+	must(t, err)
+}
+
 func (f *fixture) verify(t *testing.T) *ledger.Result {
 	t.Helper()
 	var last, total uint64
@@ -177,14 +225,62 @@ func TestVerify(t *testing.T) {
 			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 444)},
 		}},
 		{"a row stored twice", func(_ *testing.T, f *fixture) { c := f.store.chunk("c3"); c.entries = append(c.entries, c.entries[9]) }, []ledger.Problem{
-			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 900)},
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 9, EntryID: fmt.Sprintf(entryID, 900)},
 		}},
+		{"a row added at the end", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			e := c.entries[9]
+			e.Row, e.Offset = 10, 1000
+			c.entries = append(c.entries, e)
+		}, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 1000)},
+		}},
+		{"a row added far beyond the end", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			e := c.entries[9]
+			e.Row, e.Offset = 1<<32-1, 1000
+			c.entries = append(c.entries, e)
+		}, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 1<<32 - 1, EntryID: fmt.Sprintf(entryID, 1000)},
+		}},
+		{"rows of a chunk that nobody knows", func(_ *testing.T, f *fixture) {
+			f.store.add("x", 3)
+			f.store.chunk("x").unknown = true
+		}, []ledger.Problem{{Kind: ledger.ChunkUnknown, Chunk: "x", Version: 1}}},
+		{"a chunk that is being written", func(_ *testing.T, f *fixture) {
+			f.store.add("x", 3)
+			f.store.chunk("x").open = true
+		}, nil},
+		{"a chunk hidden from readers", func(_ *testing.T, f *fixture) {
+			f.store.superseded = append(f.store.superseded, audit.ChunkKey{ID: "c2", Version: 1})
+		}, []ledger.Problem{{Kind: ledger.ChunkHidden, Chunk: "c2", Version: 1}}},
+		{"what is left of a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:4]
+			f.bury(t, "c0", "entries")
+		}, nil},
+		{"a row changed in a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:4]
+			c.entries[2].StatusCode = 403
+			f.bury(t, "c0", "entries")
+		}, []ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c0", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 200)}}},
+		{"a row added in a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:1]
+			c.entries[0].Row = 10
+			f.bury(t, "c0", "entries")
+		}, []ledger.Problem{{Kind: ledger.RowAdded, Chunk: "c0", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 0)}}},
 		{"two rows swapped", func(_ *testing.T, f *fixture) {
 			c := f.store.chunk("c3")
-			c.entries[2], c.entries[3] = c.entries[3], c.entries[2]
+			c.entries[2].Row, c.entries[3].Row = 3, 2
 		}, []ledger.Problem{
-			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 100)},
+			{Kind: ledger.RowChanged, Chunk: "c3", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 300)},
 		}},
+		{"two rows in another order", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			c.entries[2], c.entries[3] = c.entries[3], c.entries[2]
+		}, nil},
 		{"a rejection and a finding changed", func(_ *testing.T, f *fixture) {
 			f.store.chunk("c1").rejections[1].Sealed = []byte{9}
 			f.store.chunk("c1").findings[0].Severity = audit.SeverityLow
@@ -318,6 +414,7 @@ func TestMessages(t *testing.T) {
 	for _, lang := range text.Languages {
 		for _, k := range []ledger.ProblemKind{
 			ledger.RowChanged, ledger.RowRemoved, ledger.RowAdded, ledger.TableDiffers, ledger.ChunkMissing, ledger.ChunkUnsequenced,
+			ledger.ChunkUnknown, ledger.ChunkHidden,
 			ledger.CheckpointForged, ledger.LogDamaged, ledger.LogRolledBack, ledger.LogForked,
 		} {
 			if m := (ledger.Problem{Kind: k}).Message(c.For(lang)); m == "" || m[0] == '!' {
