@@ -94,5 +94,27 @@ func CheckProof(proof, key []byte) (*auditledger.Proven, error) {
 	return out, nil
 }
 
+// VerifyLog checks the files of a ledger in folder dir, or of a copy of it, with
+// the text of the key file alone. kept is a checkpoint kept elsewhere, or nil.
+func VerifyLog(ctx context.Context, dir string, key, kept []byte) (*VerifyResult, error) {
+	k, err := auditledger.ParseKeyFile(key)
+	if err != nil {
+		return nil, &text.Hint{Err: err, Hint: "give the ledger's public key: tallystick ledger key prints it"}
+	}
+	public, origin, err := auditledger.ParseVerifierKey(k)
+	if err != nil {
+		return nil, err
+	}
+	res, err := auditledger.VerifyLog(ctx, auditledger.OpenReader(dir), auditledger.Options{Public: public, Origin: origin, Kept: kept})
+	if err != nil {
+		return nil, err
+	}
+	texts, err := text.Load()
+	if err != nil {
+		return nil, err
+	}
+	return verifyResult(res, texts.For("en")), nil
+}
+
 // ErrProof is wrapped when a proof does not hold.
 var ErrProof = errors.New("the proof does not hold")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit/control"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/ledger"
 )
 
@@ -28,14 +29,17 @@ func (a *App) Verify(ctx context.Context, r VerifyRequest, progress func(Progres
 	if err != nil {
 		return nil, err
 	}
+	return verifyResult(res, a.texts.For("en")), a.raiseChanged(ctx, res.Problems)
+}
+
+func verifyResult(res *auditledger.Result, p *text.Printer) *VerifyResult {
 	out := &VerifyResult{OK: res.OK(), Chunks: res.Chunks, Rows: res.Rows, Pending: res.Pending, Size: res.Checkpoint.Size,
 		Root: base64.StdEncoding.EncodeToString(res.Checkpoint.Root), Unwitnessed: !res.Witnessed,
 		Witnesses: res.Witnesses, Silent: res.Silent}
-	p := a.texts.For("en")
 	for _, f := range res.Problems {
 		out.Faults = append(out.Faults, f.Message(p))
 	}
-	return out, a.raiseChanged(ctx, res.Problems)
+	return out
 }
 
 // mostChanged is how many findings one verification raises: a store that is lost

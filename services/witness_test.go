@@ -44,7 +44,10 @@ func TestWitnessedSite(t *testing.T) {
 	if v := s.verify(); !v.OK || v.Unwitnessed || len(v.Witnesses) != 1 {
 		t.Fatalf("%+v", v)
 	}
-	wait(t, "a published checkpoint", func() bool { b, err := os.ReadFile(kept); return err == nil && strings.Contains(string(b), "witness.example") })
+	wait(t, "a published checkpoint", func() bool {
+		b, err := os.ReadFile(kept)
+		return err == nil && strings.Contains(string(b), "witness.example")
+	})
 	if got := s.get("/checkpoint"); !strings.HasPrefix(got, "tallystick/") || !strings.Contains(got, "— witness.example ") {
 		t.Errorf("served %q", got)
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -60,6 +61,20 @@ func VerifierKey(public ed25519.PublicKey, origin string) (string, error) {
 		return "", fmt.Errorf("failed to make the ledger's verifier key: %w", err)
 	}
 	return k, nil
+}
+
+// ParseVerifierKey takes a verifier key apart.
+func ParseVerifierKey(k string) (public ed25519.PublicKey, origin string, err error) {
+	v, err := note.NewVerifier(k)
+	if err != nil {
+		return nil, "", fmt.Errorf("failed to use the ledger's public key: %w", err)
+	}
+	_, key, _ := strings.Cut(k[len(v.Name())+1:], "+")
+	raw, err := base64.StdEncoding.DecodeString(key)
+	if err != nil || len(raw) != 1+ed25519.PublicKeySize {
+		return nil, "", errors.New("failed to use the ledger's public key: not an Ed25519 key")
+	}
+	return raw[1:], v.Name(), nil
 }
 
 // KeyFile is the name of the file beside the checkpoint with the verifier key.

@@ -56,7 +56,7 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 	}
 	v := &verification{
 		src: src, log: log, o: o, res: &Result{},
-		leaves: map[audit.ChunkKey]*leafAt{}, gone: map[audit.ChunkKey]map[string]bool{},
+		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{},
 	}
 	// The log is read before the store, so that a chunk which closes meanwhile
 	// is one without leaf yet and never a leaf without chunk.
@@ -76,6 +76,15 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 	return v.res, nil
 }
 
+// VerifyLog checks the log alone: that its leaves give the root of its signed
+// checkpoint and, with o.Kept, that it continues that one. It needs nothing but
+// the files and the key.
+func VerifyLog(ctx context.Context, log LogReader, o Options) (*Result, error) {
+	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{}}
+	_, err := v.readLog(ctx)
+	return v.res, err
+}
+
 type verification struct {
 	src    Source
 	log    LogReader
@@ -83,7 +92,7 @@ type verification struct {
 	res    *Result
 	since  uint64 // leaves before it are not recomputed
 	leaves map[chunkKey]*leafAt
-	gone   map[audit.ChunkKey]map[string]bool // tables with a tombstone
+	gone   map[chunkKey]map[string]bool // tables with a tombstone
 }
 
 // leafAt is what is kept of a chunk's leaf between the passes.

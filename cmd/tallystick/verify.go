@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 )
 
 func (c *cli) verifyCommand() *cobra.Command {
-	var checkpoint, from, to, proof, key string
+	var checkpoint, from, to, proof, key, folder string
 	var since bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -23,15 +24,15 @@ func (c *cli) verifyCommand() *cobra.Command {
 		Long: "Exit code 0: every row is as the ledger committed to it. 1: not so; of each table of a chunk the first changed, removed or added row is named.\n" +
 			"Keep checkpoints elsewhere and give one with --checkpoint: only against it do a rollback and a fork show.\n" +
 			"--from, --to and --since bound the rows that are recomputed, by when they became part of the record; the log is always checked whole.\n" +
-			"--proof checks one file of tallystick ledger prove with the key alone, on any machine.",
+			"--proof checks one file of tallystick ledger prove, and --log the ledger's own files or a copy of them, with --key alone, on any machine.",
 		Example: "  tallystick ledger verify\n" +
 			"  tallystick ledger verify --checkpoint kept.txt --since\n" +
 			"  tallystick ledger verify --from 2026-11-01 --to 2026-12-01\n" +
 			"  tallystick ledger verify --proof entry.json --key ledger.pub",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (proof == "") != (key == "") {
-				return usage(cmd, errors.New("--proof and --key belong together"))
+			if (proof == "" && folder == "") != (key == "") || proof != "" && folder != "" {
+				return usage(cmd, errors.New("--key belongs to one of --proof and --log"))
 			}
 			if proof != "" {
 				return c.verifyProof(proof, key)
@@ -46,6 +47,9 @@ func (c *cli) verifyCommand() *cobra.Command {
 					return fmt.Errorf("failed to read the checkpoint: %w", err)
 				}
 				r.Checkpoint = b
+			}
+			if folder != "" {
+				return c.verifyLog(cmd.Context(), folder, key, r.Checkpoint)
 			}
 			for _, d := range []struct {
 				flag, value string
@@ -67,7 +71,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.printVerify(res)
+				return c.printVerify(fmt.Sprintf("%d rows in %d chunks", res.Rows, res.Chunks), res)
 			})
 		},
 	}
@@ -77,12 +81,13 @@ func (c *cli) verifyCommand() *cobra.Command {
 	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC")
 	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
 	f.StringVar(&proof, "proof", "", "file of tallystick ledger prove; nothing else is read")
-	f.StringVar(&key, "key", "", "file with the ledger's public key, for --proof")
+	f.StringVar(&folder, "log", "", "folder of a ledger or of a copy of it; only its files are checked, no row")
+	f.StringVar(&key, "key", "", "file with the ledger's public key, for --proof and --log")
 	return cmd
 }
 
-func (c *cli) printVerify(r *services.VerifyResult) error {
-	fmt.Fprintf(c.out, "%d rows in %d chunks; checkpoint %d, root %s\n", r.Rows, r.Chunks, r.Size, r.Root)
+func (c *cli) printVerify(what string, r *services.VerifyResult) error {
+	fmt.Fprintf(c.out, "%s; checkpoint %d, root %s\n", what, r.Size, r.Root)
 	if r.Pending > 0 {
 		fmt.Fprintf(c.out, "%d more chunks are being written and have no leaf yet\n", r.Pending)
 	}
@@ -103,6 +108,19 @@ func (c *cli) printVerify(r *services.VerifyResult) error {
 	}
 	fmt.Fprintln(c.out, "verified")
 	return nil
+}
+
+// verifyLog checks the files of a ledger without a data folder.
+func (c *cli) verifyLog(ctx context.Context, dir, key string, kept []byte) error {
+	k, err := os.ReadFile(key)
+	if err != nil {
+		return fmt.Errorf("failed to read the ledger's public key: %w", err)
+	}
+	r, err := services.VerifyLog(ctx, dir, k, kept)
+	if err != nil {
+		return err
+	}
+	return c.printVerify("the log alone", r)
 }
 
 // verifyProof checks a proof file without a data folder.

@@ -182,8 +182,10 @@ func (w *Witness) Add(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.write(stateFile(origin), req.Checkpoint); err != nil {
-		return nil, err
+	if cp.Size > last.Size { // else the same is there
+		if err := w.write(stateFile(origin), req.Checkpoint); err != nil {
+			return nil, err
+		}
 	}
 	return bytes.TrimPrefix(signed, []byte(n.Text+"\n")), nil
 }
