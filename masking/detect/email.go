@@ -23,7 +23,7 @@ func (sc *scanner) email(i int) int {
 		return i + 1
 	}
 	end, ok := domain(s, i+1)
-	if !ok || inAuthority(s, start) || start < sc.end || !sc.emit(email, start, end, 95, false) {
+	if !ok || s[start:i] == "git" || inAuthority(s, start) || start < sc.end || !sc.emit(email, start, end, 95, false) {
 		return i + 1
 	}
 	return end

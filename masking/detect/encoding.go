@@ -1,7 +1,9 @@
 package detect
 
 import (
+	"cmp"
 	"encoding/base64"
+	"slices"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
@@ -89,12 +91,21 @@ func (sc *scanner) window() (from, to int) {
 // kind of the levels above, m[base:first]: the same value, whose match grows to
 // cover both. A deeper match that lies within another kind is a part of that.
 func merge(m []Match, base, first int) []Match {
-	keep := m[:first]
+	above, deeper := m[base:first], m[first:]
+	if len(deeper) == 0 {
+		return m
+	}
+	slices.SortFunc(above, byPlace)
+	slices.SortFunc(deeper, byPlace)
+	keep, from := m[:first], 0
 next:
-	for _, n := range m[first:] {
-		for i := base; i < first; i++ {
-			o := &keep[i]
-			if o.End <= n.Start || n.End <= o.Start {
+	for _, n := range deeper {
+		for from < len(above) && above[from].End <= n.Start {
+			from++
+		}
+		for i := from; i < len(above) && above[i].Start < n.End; i++ {
+			o := &above[i]
+			if o.End <= n.Start {
 				continue
 			}
 			if o.Kind == n.Kind {
@@ -110,6 +121,8 @@ next:
 	}
 	return keep
 }
+
+func byPlace(a, b Match) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) }
 
 // escaped is the length of the escape that s[i:] begins with, 0 if it begins
 // with none: %41, \u0041, \x41, and the short ones of JSON.

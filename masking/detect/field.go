@@ -6,7 +6,7 @@ import "strings"
 var fieldKinds = set(rg, bic, passport, plate, phone, gps, birthDate, password, bearer, apiKey, session, personName, address, health, sensitive, userName)
 
 // maxValue bounds the value of a field.
-const maxValue = 4096
+const maxValue = 1024
 
 // field handles the sign s[i], = or :, behind a name: if the name is one of the
 // vocabulary's fields, the value is emitted.
@@ -67,8 +67,8 @@ var ends = func() (t [256]bool) {
 // returns where the value ends.
 func (sc *scanner) value(l label, p int, prose bool) int {
 	s := sc.s
-	if p >= len(s) {
-		return p
+	if p >= len(s) || p < sc.end {
+		return p + 1
 	}
 	start, end, next := p, p, p
 	switch q := s[p]; {
@@ -161,9 +161,9 @@ func (sc *scanner) fits(l label, start, end int) {
 	case birthDate:
 		ok, confidence = isDate(v), 90
 	case password:
-		ok, confidence = len(v) <= 256, 85
+		ok, confidence = len(v) <= 256 && v[0] != '/' && (len(v) > 3 || count(v, isDigit) < len(v)), 85 // PWD=/home is a folder
 	case bearer:
-		sc.bearerField(start, end)
+		sc.bearerField(start, end, l.exact)
 		return
 	case apiKey:
 		ok = len(v) >= 12 && len(v) <= 512 && count(v, isDigit) > 0 && strings.IndexByte(v, ' ') < 0 && !strings.HasPrefix(v, "eyJ")
@@ -254,21 +254,23 @@ func isTimestamp(v string) bool {
 	return (len(v) == 10 || len(v) == 13) && (v[:2] == "16" || v[:2] == "17" || v[:2] == "18") && count(v, isDigit) == len(v)
 }
 
-// bearerField emits the credential behind Bearer, Basic or a token's name.
-func (sc *scanner) bearerField(start, end int) {
+// bearerField emits the credential behind Bearer, Basic or a token's name. scheme
+// says that the name alone is not enough.
+func (sc *scanner) bearerField(start, end int, scheme bool) {
 	v := sc.s[start:end]
 	if space := strings.IndexByte(v, ' '); space > 0 {
-		scheme := v[:space]
+		basic := strings.EqualFold(v[:space], "basic")
+		scheme = scheme && !basic && !strings.EqualFold(v[:space], "bearer")
 		start += space + 1
 		v = v[space+1:]
-		if strings.EqualFold(scheme, "basic") {
+		if basic {
 			if len(v) >= 4 {
 				sc.emit(password, start, end, 90, false)
 			}
 			return
 		}
 	}
-	if len(v) >= 12 && !strings.HasPrefix(v, "eyJ") && strings.IndexByte(v, ' ') < 0 {
+	if !scheme && len(v) >= 12 && !strings.HasPrefix(v, "eyJ") && strings.IndexByte(v, ' ') < 0 {
 		sc.emit(bearer, start, end, 85, false)
 	}
 }

@@ -36,6 +36,9 @@ func (sc *scanner) ipv4(g *groups) int {
 			return 0
 		}
 	}
+	if end+1 < len(s) && s[end] == '/' && isDigit(s[end+1]) && s[end-1] == '0' && s[end-2] == '.' {
+		return 0 // a network
+	}
 	if first == 0 || first == 127 || first >= 224 || versionBefore(s, start) {
 		return 0
 	}
@@ -90,7 +93,7 @@ func (sc *scanner) position(g *groups) int {
 		return 0
 	}
 	i := comma + 1
-	if i < len(s) && s[i] == ' ' {
+	if i < len(s) && (s[i] == ' ' || s[i] == '+') {
 		i++
 	}
 	if i < len(s) && s[i] == '-' {
@@ -208,9 +211,10 @@ func (sc *scanner) colons(start int) int {
 	return p
 }
 
-// mac emits a hardware address, unless it is a broadcast or nobody's.
+// mac emits a hardware address, unless it is a broadcast. Digits alone are
+// more often a time.
 func (sc *scanner) mac(start, end int) {
-	if t := sc.s[start:end]; strings.Trim(t, "0:-") != "" && strings.Trim(t, "fF:-") != "" {
+	if t := sc.s[start:end]; strings.Trim(t, "0123456789:-") != "" && strings.Trim(t, "fF:-") != "" {
 		sc.emit(mac, start, end, 90, false)
 	}
 }

@@ -38,7 +38,7 @@ var separators = [256]uint8{'.': dot, '-': dash, '/': slash, ' ': space, '+': sp
 
 // read reads the groups of the number that begins with the run s[i:e].
 func (g *groups) read(s string, i, e int) {
-	for g.n = 0; ; {
+	for g.n, g.shape = 0, 0; ; {
 		g.start[g.n], g.end[g.n] = i, e
 		b := uint64(min(e-i, 15)) << 4
 		if e+1 >= len(s) || g.n == maxGroups-1 || !isDigit(s[e+1]) || separators[s[e]] == 0 {
@@ -60,7 +60,8 @@ func (g *groups) cut() bool {
 		return false
 	}
 	g.n--
-	g.shape &= 1<<(8*g.n) - 1&^(0x0f<<(8*(g.n-1)))
+	g.shape &= uint64(1)<<(8*g.n) - 1
+	g.shape &^= 0x0f << (8 * (g.n - 1))
 	return true
 }
 

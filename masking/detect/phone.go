@@ -92,5 +92,5 @@ func dialled(s string, i, most int) (end, n int) {
 }
 
 func isDialSeparator(c byte) bool {
-	return c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/'
+	return c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/' || c == '+'
 }

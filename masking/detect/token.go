@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// maxToken bounds how far behind a word the rest of a token is looked for, so
+// that no text takes time that grows with its square.
+const maxToken = 4096
+
 // jwt handles a capital J: eyJ begins a JSON object in base64 and with it the
 // header of a token (RFC 7519). It returns where the scan goes on.
 func (sc *scanner) jwt(i int) int {
@@ -16,7 +20,7 @@ func (sc *scanner) jwt(i int) int {
 	start, p, parts := i-2, i-2, [3]int{}
 	for k := range parts {
 		from := p
-		for p < len(s) && (isAlnum(s[p]) || s[p] == '-' || s[p] == '_') {
+		for p < len(s) && p-from < maxToken && (isAlnum(s[p]) || s[p] == '-' || s[p] == '_') {
 			p++
 		}
 		parts[k] = p - from
@@ -56,7 +60,7 @@ func (sc *scanner) long(start, end int) int {
 	for from > 0 && start-from < 24 && (isAlnum(s[from-1]) || s[from-1] == '_' || s[from-1] == '-') {
 		from--
 	}
-	for to < len(s) && (isAlnum(s[to]) || s[to] == '_' || s[to] == '-' || s[to] == '+') {
+	for to < len(s) && to-end < maxToken && (isAlnum(s[to]) || s[to] == '_' || s[to] == '-' || s[to] == '+') {
 		to++
 	}
 	if sc.d.on.has(apiKey) {

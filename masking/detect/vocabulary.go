@@ -56,12 +56,13 @@ var listed = []struct {
 	{entry{field: birthDate, kinds: set(birthDate)}, "dob birthdate birthday dateofbirth birth born bday geburtsdatum geburtstag geboren datanascimento nascimento nascido nascida datadenascimento fechanacimento fechadenacimento nacimiento nacido naissance datenaissance datedenaissance datanascita nascita geboortedatum"},
 	{entry{field: password}, "password passwd pwd pass passphrase senha passwort kennwort contrasena contraseña motdepasse newpassword oldpassword clientsecret secretkey pin cvv cvc"},
 	{entry{field: bearer}, "authorization proxyauthorization accesstoken refreshtoken idtoken authtoken bearer bearertoken xauthtoken"},
+	{entry{field: bearer, exact: true}, "auth"},
 	{entry{field: apiKey}, "apikey xapikey apisecret secretaccesskey awssecretaccesskey accesskey privatekey appkey"},
 	{entry{field: session}, "sessionid session phpsessid jsessionid aspsessionid aspnetsessionid sessid connectsid laravelsession sessionkey sessiontoken xsessionid sessioncookie csrfsession"},
 	{entry{field: personName}, "firstname fname givenname forename lastname lname surname familyname fullname realname displayname customername patientname cardholder cardholdername accountholder holdername nomecompleto sobrenome primeironome nomecliente vorname nachname familienname apellido apellidos prenom nomdefamille cognome contactname recipientname employeename sendername mothersmaidenname maidenname nomedamae nomemae"},
 	{entry{field: personName, exact: true}, "name nome nombre nom"},
 	{entry{field: address}, "address street streetaddress addressline addressline1 addressline2 address1 address2 addr1 homeaddress postaladdress billingaddress shippingaddress deliveryaddress endereco endereço logradouro rua adresse strasse straße anschrift direccion dirección calle indirizzo rue zip zipcode postcode postalcode plz cep codigopostal codepostal"},
-	{entry{field: health}, "diagnosis diagnose diagnostico diagnóstico icd icd10 icdcode disease illness symptom symptoms medication medicine prescription bloodtype bloodgroup allergy allergies alergias treatment disability patientnotes medicalhistory medicalcondition condition hivstatus pregnancy pregnant vaccination doenca doença medicamento gravidez krankheit befund anamnese enfermedad"},
+	{entry{field: health}, "diagnosis diagnose diagnostico diagnóstico icd icd10 icdcode disease illness symptom symptoms medication medicine prescription bloodtype bloodgroup allergy allergies alergias treatment disability patientnotes medicalhistory medicalcondition hivstatus pregnancy pregnant vaccination doenca doença medicamento gravidez krankheit befund anamnese enfermedad"},
 	{entry{field: sensitive}, "religion religiao religião ethnicity race etnia raca raça politicalparty politicalopinion politicalaffiliation unionmembership tradeunion sindicato sexualorientation orientation sexuality orientacaosexual criminalrecord conviction convictions fingerprint biometric biometrics geneticdata genome religionszugehoerigkeit konfession"},
 	{entry{field: userName}, "username userlogin loginname login nickname usuario benutzername"},
 
@@ -69,9 +70,9 @@ var listed = []struct {
 	{entry{other: true}, `filename hostname servername servicename appname username2 classname methodname tablename columnname dbname databasename
 		domainname eventname jobname taskname nodename podname containername imagename pluginname fieldname typename keyname tagname branchname
 		clientname productname filepath hostaddress remoteaddress remoteaddr serveraddress ipaddress macaddress emailaddress memoryaddress
-		baseaddress bindaddress listenaddress contractaddress walletaddress walletaddr remotehost tracecondition racecondition statuscondition
+		baseaddress bindaddress listenaddress contractaddress walletaddress walletaddr remotehost tracecondition racecondition
 		nextlogin lastlogin screenorientation pageorientation displayorientation imageorientation devicerace passcount bypass compass
-		sessionduration sessioncount sessiontimeout tokentype expiresin cachekey primarykey foreignkey lonlat httpcondition filtercondition sqlcondition`},
+		sessionduration sessioncount sessiontimeout tokentype expiresin cachekey primarykey foreignkey lonlat`},
 	{entry{other: true}, `order orders orderid orderno ordernumber pedido bestellung bestellnummer tracking track trackingid trackingno trackingnumber trackingnum parcel
 		ship shipment shipping invoice invoiceid invoiceno receipt sid time timestamp ts date datetime epoch created updated click clid gclid fbclid msclkid
 		ref reference request requestid trace traceid span spanid id ids uid uuid guid txn tx transaction transactionid transactionno sku ean upc gtin isbn issn
@@ -201,6 +202,12 @@ func readLabel(s string, end int) (l label) {
 	return l
 }
 
+// within reports whether the name at start is the first one of a JSON object:
+// the object's own name says more than number or value.
+func within(s string, start int) bool {
+	return start > 1 && s[start-1] == '"' && (s[start-2] == '{' || s[start-2] == ' ' && start > 2 && s[start-3] == '{')
+}
+
 // context is what the words before offset i say about the value there: the name
 // of its field, the segment of the path before it, or up to four words.
 func (sc *scanner) context(i int) (l label) {
@@ -209,7 +216,7 @@ func (sc *scanner) context(i int) (l label) {
 		end, bound := i, false
 		for end > 0 && i-end < 6 {
 			c := s[end-1]
-			if c == '=' || c == '"' || c == '\'' || c == '/' || c == '[' || c == '\\' {
+			if c == '=' || c == '"' || c == '\'' || c == '/' || c == '[' || c == '{' || c == '\\' {
 				bound = true
 			} else if c != ' ' && c != ':' && c != '#' && c != '(' && c != '+' && c != '-' {
 				break
@@ -223,7 +230,7 @@ func (sc *scanner) context(i int) (l label) {
 			end--
 		}
 		l = readLabel(s, end)
-		if end == i || l.start == end || l.kinds != 0 || l.other || bound {
+		if end == i || l.start == end || l.kinds != 0 || l.other || bound && !(l.empty && within(s, l.start)) {
 			return l
 		}
 		i = l.start

@@ -10,6 +10,9 @@ func (sc *scanner) word(i, e int) int {
 	for start > 0 && isAlnum(s[start-1]) {
 		start--
 	}
+	if start > 0 && (s[start-1] == '%' || s[start-1] == '\\') {
+		start = min(i, start-1+max(1, escaped(s, start-1)))
+	}
 	for e < len(s) && isAlnum(s[e]) {
 		e++
 	}
@@ -24,7 +27,7 @@ func (sc *scanner) word(i, e int) int {
 			return max(e, sc.colons(start))
 		case after == '-' && n == 2 && isHex(s[e+1]):
 			return max(e, sc.macDashed(start, e))
-		case after == ' ' && n == 4 && isIBANHead(s, start):
+		case (after == ' ' || after == '+') && n == 4 && isIBANHead(s, start):
 			return max(e, sc.ibanSpaced(start, e))
 		}
 		return e
@@ -133,7 +136,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 		switch c := s[i]; {
 		case isAlnum(c):
 			rest, n, end = mod97(rest, c), n+1, i+1
-		case c != ' ' || n%4 != 0:
+		case c != ' ' && c != '+' || n%4 != 0:
 			return e
 		}
 	}
