@@ -32,7 +32,7 @@ func (sc *scanner) email(i int) int {
 // locals are the bytes of a local part.
 var locals = func() (t [256]bool) {
 	for c := range t {
-		t[c] = isAlnum(byte(c)) || c == '.' || c == '_' || c == '-' || c == '+' || c >= 0x80
+		t[c] = isAlnum(byte(c)) || c == '.' || c == '_' || c == '-' || c == '+' || c == '\'' || c >= 0x80
 	}
 	return t
 }()

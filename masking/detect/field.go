@@ -19,6 +19,9 @@ func (sc *scanner) field(i int) {
 			return // JSON in a text: what is decoded says more
 		}
 	}
+	if s[i] == '=' && end > 1 && s[end-1] == ' ' {
+		end--
+	}
 	if end == 0 || !isAlnum(s[end-1]) && s[end-1] != ']' && s[end-1] != '_' && s[end-1] < 0x80 {
 		return
 	}

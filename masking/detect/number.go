@@ -119,6 +119,7 @@ func (sc *scanner) number(i int) int {
 			if end := sc.uuid(i); end > 0 {
 				return end
 			}
+			return sc.dniDashed(i, e)
 		}
 	case ':':
 		if e-i <= 4 && e+1 < len(s) && (isHex(s[e+1]) || s[e+1] == ':') {
@@ -150,6 +151,7 @@ var (
 	shapeNIF           = shapeOf(3, space, 3, space, 3)
 	shapeSteuerID      = shapeOf(2, space, 3, space, 3, space, 3)
 	shapeNIR           = shapeOf(1, space, 2, space, 2, space, 2, space, 3, space, 3, space, 2)
+	shapeIMEI          = shapeOf(2, dash, 6, dash, 6, dash, 1)
 	shapeCards         = [...]uint64{
 		shapeOf(4, space, 4, space, 4, space, 4), shapeOf(4, dash, 4, dash, 4, dash, 4),
 		shapeOf(4, space, 6, space, 5), shapeOf(4, dash, 6, dash, 5), shapeOf(4, space, 6, space, 4), shapeOf(4, dash, 6, dash, 4),
@@ -177,6 +179,11 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 	if after == '-' && e-i == 8 {
 		if u := sc.uuid(i); u > 0 {
 			return u
+		}
+	}
+	if after == ' ' && e-i == 2 {
+		if last := sc.ninoSpaced(i); last > 0 {
+			return last
 		}
 	}
 	for !sc.named(&g) {
@@ -241,6 +248,8 @@ func (sc *scanner) named(g *groups) bool {
 		return sc.weak(rg, start, end, 80, validRG)
 	case shapeNHS, shapeNHSDashed:
 		return sc.weak(nhs, start, end, 90, validNHS)
+	case shapeIMEI:
+		return sc.weak(imei, start, end, 90, validLuhn)
 	case shapeNIF:
 		if sc.weak(nif, start, end, 85, validNIF) {
 			return true

@@ -161,15 +161,14 @@ func (sc *scanner) lettered(start, end int) {
 			return
 		}
 	}
-	const letters = "TRWAGMYFPDXBNJZSQVHLCKE" // by the rest of the number over 23
 	first := w[0] &^ 0x20
 	switch v := small(w, 1, 8); {
 	case isDigit(w[0]) && isDigit(w[1]):
-		if letters[small(w, 0, 8)%23] == last {
+		if dniLetters[small(w, 0, 8)%23] == last {
 			sc.unless(dni, start, end)
 		}
 	case first >= 'X' && first <= 'Z' && isDigit(w[1]):
-		if letters[(int(first-'X')*10_000_000+v)%23] == last {
+		if dniLetters[(int(first-'X')*10_000_000+v)%23] == last {
 			sc.unless(nie, start, end)
 		}
 	case isUpper(w[0]) && isUpper(w[1]) && isUpper(w[8]):
@@ -177,6 +176,36 @@ func (sc *scanner) lettered(start, end int) {
 			sc.shaped(nino, start, end, 70)
 		}
 	}
+}
+
+// dniLetters are the check letters by the rest of the number over 23.
+const dniLetters = "TRWAGMYFPDXBNJZSQVHLCKE"
+
+// dniDashed handles eight digits s[i:e] and a dash: 12345678-Z.
+func (sc *scanner) dniDashed(i, e int) int {
+	s, end := sc.s, e+2
+	if end > len(s) || isDigit(s[end-1]) || s[end-1]&^0x20 != dniLetters[small(s, i, e)%23] || !alone(s, i, end) || !sc.unless(dni, i, end) {
+		return e
+	}
+	return end
+}
+
+// ninoSpaced handles the first digits of AB 12 34 56 C. It returns where the
+// number ends, 0 if it is none.
+func (sc *scanner) ninoSpaced(i int) int {
+	s, start, end := sc.s, i-3, i+10
+	if start < 0 || end > len(s) || s[i-1] != ' ' || !isUpper(s[start]) || !isUpper(s[start+1]) || !ninoPrefix(s[start], s[start+1]) || s[end-1] < 'A' || s[end-1] > 'D' {
+		return 0
+	}
+	for k := i; k < end-1; k++ {
+		if space := (k-i)%3 == 2; space && s[k] != ' ' || !space && !isDigit(s[k]) {
+			return 0
+		}
+	}
+	if !alone(s, start, end) || !sc.shaped(nino, start, end, 70) {
+		return 0
+	}
+	return end
 }
 
 // ninoPrefix reports whether HMRC gives out numbers with these two letters.

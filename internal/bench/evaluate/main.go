@@ -23,7 +23,7 @@ func main() {
 
 func run(misses bool) error {
 	for _, corpus := range []struct{ title, name string }{
-		{"generated lines, half of them with no value", "generated"}, {"hard negatives, written by hand", "negatives"}, {"lines of real logs", "real"},
+		{"generated lines, half of them with no value", "generated"}, {"hard negatives, written by hand", "negatives"}, {"values in letters, forms and messages, written by hand", "positives"}, {"lines of real logs", "real"},
 	} {
 		lines, err := detecttest.Corpus(corpus.name)
 		if err != nil {

@@ -33,7 +33,8 @@ func TestGeneratedIsCommitted(t *testing.T) {
 }
 
 // TestAccuracy: precision and recall of the kinds that are validated, on the
-// committed corpus, on one of another seed, and on the hard negatives.
+// committed corpus, on one of another seed, and on the lines written by hand
+// alone, where a single miss weighs more.
 func TestAccuracy(t *testing.T) {
 	generated, err := detecttest.Corpus("generated")
 	if err != nil {
@@ -47,11 +48,19 @@ func TestAccuracy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, lines := range map[string][]detecttest.Line{"committed": append(generated, negatives...), "fresh": append(fresh, negatives...)} {
+	positives, err := detecttest.Corpus("positives")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hand := append(negatives, positives...)
+	for name, lines := range map[string][]detecttest.Line{"committed": append(generated, hand...), "fresh": append(fresh, hand...), "by hand": hand} {
 		t.Run(name, func(t *testing.T) {
 			scores, misses := detecttest.Evaluate(detect.Default(), lines)
 			for _, checked := range []bool{true, false} {
 				s := detecttest.Total(scores, checked)
+				if name == "by hand" && s.Precision() >= 0.95 && s.Recall() >= 0.95 {
+					continue
+				}
 				if s.Precision() < 0.99 || s.Recall() < 0.98 {
 					t.Errorf("checked only %v: precision %.4f, recall %.4f of %d values", checked, s.Precision(), s.Recall(), s.Values)
 				}
