@@ -12,6 +12,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source/http"
 	"github.com/tallystick/tallystick/audit/source/push"
 	"github.com/tallystick/tallystick/audit/source/syslog"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -79,6 +80,8 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 		return t.files(s, l, []string{s.File})
 	case source.WaySyslog:
 		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
+	case source.WayHTTP:
+		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}
