@@ -27,10 +27,18 @@ func NewLines(r io.Reader) *Lines {
 // read, and the next call tells the error.
 func (l *Lines) Next() (line []byte, length int, err error) {
 	l.buf = l.buf[:0]
+	last := byte(0) // of what was read before
 	for {
 		b, err := l.ReadSlice('\n')
 		if err == nil {
-			b = bytes.TrimSuffix(b[:len(b)-1], []byte{'\r'})
+			b = b[:len(b)-1]
+			if len(b) == 0 && last == '\r' { // the CR came with what was read before
+				length--
+				l.buf = l.buf[:min(len(l.buf), length)]
+			}
+			b = bytes.TrimSuffix(b, []byte{'\r'})
+		} else if len(b) > 0 {
+			last = b[len(b)-1]
 		}
 		length += len(b)
 		l.buf = append(l.buf, b[:min(source.MaxLine-len(l.buf), len(b))]...)

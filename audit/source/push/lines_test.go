@@ -34,6 +34,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\nc"))
 	f.Add([]byte("\r\n\r\r\n"))
 	f.Add([]byte(strings.Repeat("x", source.MaxLine) + "\r\ny"))
+	f.Add([]byte(strings.Repeat("x", source.MaxLine-1) + "\r\ny"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var want []string
 		for l := range bytes.Lines(b) {
