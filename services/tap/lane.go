@@ -156,8 +156,10 @@ type stopper interface{ Stop() }
 // takes what is left, until late ends. What fails beside single files is the
 // positions file; following goes on trying.
 func (l *lane) next(ctx, late context.Context) (*source.Run, error) {
-	if s, ok := l.reader.(stopper); ok && ctx.Err() != nil {
-		s.Stop()
+	stopping, ok := l.reader.(stopper)
+	ok = ok && l.pushed
+	if ok && ctx.Err() != nil {
+		stopping.Stop()
 		return l.reader.Next(late)
 	}
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
@@ -174,7 +176,7 @@ func (l *lane) next(ctx, late context.Context) (*source.Run, error) {
 		case errors.Is(err, io.EOF):
 			return nil, err
 		case ctx.Err() != nil:
-			if _, ok := l.reader.(stopper); ok {
+			if ok {
 				return l.next(ctx, late)
 			}
 			return nil, ctx.Err()

@@ -14,6 +14,7 @@ import (
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/audit/source/http"
 	"github.com/tallystick/tallystick/audit/source/push"
+	"github.com/tallystick/tallystick/audit/source/stdin"
 	"github.com/tallystick/tallystick/audit/source/syslog"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/tap/spool"
@@ -21,7 +22,7 @@ import (
 
 // open makes the lane of a source.
 func (t *Tap) open(s *source.Config, m *metrics) error {
-	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed()}
+	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed() || s.Stdin && !t.cfg.Once}
 	l.boot.Store(&t.boot)
 	if t.cfg.Once {
 		l.full = source.Block // who waits for the end waits for Kafka
@@ -72,12 +73,17 @@ func (l *lane) openSpool(s *source.Config) error {
 // reader opens the way in that the source's section names. An ingest reads its
 // own files with the settings of whatever source.
 func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
-	if len(t.cfg.Files) > 0 {
+	switch {
+	case len(t.cfg.Files) > 0:
 		return t.files(s, l, t.cfg.Files)
+	case t.cfg.Once && t.cfg.Stdin != nil:
+		return opened(stdin.Open(s.Name, t.cfg.Stdin, l.readerDeps()))
 	}
 	switch way := s.Way(); way {
 	case source.WayFile:
 		return t.files(s, l, []string{s.File})
+	case source.WayStdin:
+		return opened(stdin.Open(s.Name, t.cfg.Stdin, l.readerDeps()))
 	case source.WaySyslog:
 		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
 	case source.WayHTTP:

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,6 +40,9 @@ type Config struct {
 	Once bool
 	// Files are read instead of the File of the single source. Once only.
 	Files []string
+	// Stdin is read by the source that names it; with Once and without Files,
+	// by the single source. Optional.
+	Stdin io.Reader
 	// Stream is the path under which a single file's stream is named instead
 	// of its own. Once only.
 	Stream string
