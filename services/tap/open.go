@@ -42,6 +42,34 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 	}
 	l.reader = reader
 	t.lanes = append(t.lanes, l)
+	return l.mark(s)
+}
+
+// mark leaves a file for as long as lines that nobody can send again may be in
+// memory. If it is still there at the start, the last one did not end well and
+// such lines may be lost; how many nobody knows.
+func (l *lane) mark(s *source.Config) error {
+	t := l.tap
+	switch s.Way() {
+	case source.WaySyslog, source.WayALS, source.WayStdin:
+	default:
+		return nil // files and topics are read again, and others wait for an answer
+	}
+	if t.deps.Spool == "" || t.cfg.Once {
+		return nil
+	}
+	path := filepath.Join(t.deps.Spool, s.Name+".running")
+	if _, err := os.Stat(path); err == nil {
+		l.gap(source.Gap{Kind: source.GapMissing, Source: s.Name, Stream: t.boot, Seen: t.deps.Clock().UTC()})
+	}
+	err := os.MkdirAll(t.deps.Spool, 0o700)
+	if err == nil {
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("failed to mark a source as running: %w", err)
+	}
+	l.running = path
 	return nil
 }
 

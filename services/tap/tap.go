@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -171,6 +172,9 @@ func (t *Tap) close() {
 		}
 		if err := l.reader.Close(); err != nil {
 			t.deps.Logger.Error("positions were not saved: the last lines are read again at the next start, and count once", "source", l.source, "error", err)
+		}
+		if l.running != "" && l.ended {
+			_ = os.Remove(l.running)
 		}
 		if l.spool == nil {
 			continue
