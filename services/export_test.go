@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
 	"github.com/tallystick/tallystick/internal/registers"
@@ -77,3 +78,11 @@ func OpenStore(ctx context.Context, data string) (*clickhouse.Engine, *store.Sto
 
 // TurnKeys is one turn of the key clock.
 func (a *App) TurnKeys(ctx context.Context, now time.Time) error { return a.turnKeys(ctx, now) }
+
+// CheckEvidence looks at the record as if it were now.
+func (a *App) CheckEvidence(ctx context.Context, now time.Time) error {
+	return a.checkEvidence(ctx, now)
+}
+
+// TapGap records what a tap lost.
+func (a *App) TapGap(g source.Gap) { a.tapGap(g) }
