@@ -14,6 +14,7 @@ import (
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/tap"
 )
 
 // The parts of an App, for tests that look behind it.
@@ -86,3 +87,6 @@ func (a *App) CheckEvidence(ctx context.Context, now time.Time) error {
 
 // TapGap records what a tap lost.
 func (a *App) TapGap(g source.Gap) { a.tapGap(g) }
+
+// TapDeps are those of the site's taps.
+func (a *App) TapDeps() (tap.Deps, error) { return a.tapDeps() }
