@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -34,6 +35,8 @@ type Options struct {
 	Targets []string // parts to run; nil means none: only Operations
 	Version string
 	Logger  *slog.Logger
+	// Stdin is for a source that reads it. Optional.
+	Stdin io.Reader
 	// Private keeps the local socket closed: the process is one command's own.
 	Private bool
 }

@@ -1,10 +1,23 @@
 package services
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+)
 
 // Ingest implements Operations.
 func (c *Client) Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error) {
-	return ask[IngestRequest, IngestSummary](ctx, c, "/v1/ingest", r, progress)
+	if r.Input == nil {
+		return ask[IngestRequest, IngestSummary](ctx, c, "/v1/ingest", r, progress)
+	}
+	r.Piped = true
+	head, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return post[IngestSummary](ctx, c, "/v1/ingest", io.MultiReader(bytes.NewReader(append(head, '\n')), r.Input), progress)
 }
 
 // Query implements Operations.

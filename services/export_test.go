@@ -7,12 +7,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/tap"
 )
 
 // The parts of an App, for tests that look behind it.
@@ -77,3 +79,14 @@ func OpenStore(ctx context.Context, data string) (*clickhouse.Engine, *store.Sto
 
 // TurnKeys is one turn of the key clock.
 func (a *App) TurnKeys(ctx context.Context, now time.Time) error { return a.turnKeys(ctx, now) }
+
+// CheckEvidence looks at the record as if it were now.
+func (a *App) CheckEvidence(ctx context.Context, now time.Time) error {
+	return a.checkEvidence(ctx, now)
+}
+
+// TapGap records what a tap lost.
+func (a *App) TapGap(g source.Gap) { a.tapGap(g) }
+
+// TapDeps are those of the site's taps.
+func (a *App) TapDeps() (tap.Deps, error) { return a.tapDeps() }

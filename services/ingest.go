@@ -2,6 +2,7 @@ package services
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,20 @@ import (
 // Ingest implements Operations: a tap of its own reads the files once, and the
 // act ends when the auditor has committed the last line.
 func (a *App) Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error) {
-	if err := a.registers.Record(ctx, actorOf(ctx), "ingest", fmt.Sprintf("%d files", len(r.Files)), true, ""); err != nil {
+	if err := a.registers.Record(ctx, actorOf(ctx), "ingest", ingestDetail(r), true, ""); err != nil {
 		return nil, err
 	}
 	if a.auditor == nil {
 		return nil, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run ingest where the auditor runs"}
 	}
 	began := time.Now()
+	if r.Input != nil {
+		in, err := Unpacked(r.Input)
+		if err != nil {
+			return nil, fmt.Errorf("failed to decompress standard input: %w", err)
+		}
+		r.Input = bufio.NewReaderSize(in, sampleBytes)
+	}
 	src, err := a.ingestSource(r)
 	if err != nil {
 		return nil, err
@@ -39,7 +47,7 @@ func (a *App) Ingest(ctx context.Context, r IngestRequest, progress func(Progres
 	}
 	var sent uint64
 	t, err := tap.New(tap.Config{
-		Sources: []source.Config{src}, Host: hostname(), Once: true, Files: r.Files, Stream: r.Stream, New: r.New,
+		Sources: []source.Config{src}, Host: hostname(), Once: true, Files: r.Files, Stdin: r.Input, Stream: r.Stream, New: r.New,
 		Progress: func(p tap.Progress) {
 			sent = p.Lines
 			progress(Progress{Done: uint64(p.Done), Total: uint64(p.Total), Lines: p.Lines})
@@ -70,6 +78,14 @@ func (a *App) Ingest(ctx context.Context, r IngestRequest, progress func(Progres
 	}
 }
 
+// ingestDetail is what the trail says of an ingest.
+func ingestDetail(r IngestRequest) string {
+	if r.Input != nil {
+		return "standard input"
+	}
+	return fmt.Sprintf("%d files", len(r.Files))
+}
+
 // ingestSource is the configured source that the request names or whose file
 // is given, or one made for the format.
 func (a *App) ingestSource(r IngestRequest) (source.Config, error) {
@@ -84,7 +100,7 @@ func (a *App) ingestSource(r IngestRequest) (source.Config, error) {
 	}
 	format := r.Format
 	if format == "auto" {
-		g, err := Recognise(r.Files[0])
+		g, err := recogniseFirst(r)
 		if err != nil {
 			return source.Config{}, err
 		}
@@ -100,12 +116,30 @@ func (a *App) ingestSource(r IngestRequest) (source.Config, error) {
 	return c, a.buildStages()
 }
 
+// sampleBytes is how much of an input is looked at for its format.
+const sampleBytes = 256 << 10
+
+// recogniseFirst recognises the first file, or what has come of the input.
+func recogniseFirst(r IngestRequest) (parse.Guess, error) {
+	in, ok := r.Input.(*bufio.Reader)
+	if !ok {
+		return Recognise(r.Files[0])
+	}
+	_, _ = in.Peek(1)
+	head, _ := in.Peek(in.Buffered())
+	return recognise("standard input", sampleOf(bytes.NewReader(head), 200))
+}
+
 // Recognise reads the first lines of a file and returns their likeliest format.
 func Recognise(path string) (parse.Guess, error) {
 	sample, err := Sample(path, 200)
 	if err != nil {
 		return parse.Guess{}, err
 	}
+	return recognise(path, sample)
+}
+
+func recognise(path string, sample [][]byte) (parse.Guess, error) {
 	guesses := parse.Recognise(sample)
 	if len(guesses) == 0 || guesses[0].Share <= 0.5 {
 		return parse.Guess{}, &text.Hint{Err: fmt.Errorf("%s: no known format fits its first %d lines", path, len(sample)),
@@ -148,6 +182,10 @@ func Sample(path string, n int) ([][]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
+	return sampleOf(r, n), nil
+}
+
+func sampleOf(r io.Reader, n int) [][]byte {
 	var out [][]byte
 	in := bufio.NewReaderSize(io.LimitReader(r, 16<<20), 64<<10)
 	for len(out) < n {
@@ -159,5 +197,5 @@ func Sample(path string, n int) ([][]byte, error) {
 			break
 		}
 	}
-	return out, nil
+	return out
 }

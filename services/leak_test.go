@@ -87,6 +87,7 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 	l.waitCount(total, stored)
 	l.waitCount(0, openChunks)
 	l.acts(lines, now)
+	l.push(lines["web"])
 	l.crawl(now)
 	if n := watched(); n == 0 {
 		t.Error("no sealed batch was seen on its way")

@@ -1,11 +1,13 @@
 package services
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -105,6 +107,10 @@ func peerContext(ctx context.Context, c net.Conn) context.Context {
 	return withActor(ctx, osActor(uid))
 }
 
+// maxRequest is how many bytes a request may have, without the lines that may
+// follow it.
+const maxRequest = 64 << 20
+
 type call[Req, Res any] func(ctx context.Context, r Req, progress func(Progress)) (Res, error)
 
 func plainCall[Req, Res any](f func(context.Context, Req) (Res, error)) call[Req, Res] {
@@ -127,11 +133,20 @@ func handle[Req, Res any](mux *http.ServeMux, path string, f call[Req, Res]) {
 			_ = http.NewResponseController(w).Flush()
 		}
 		var req Req
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&req); err != nil {
+		head := &io.LimitedReader{R: r.Body, N: maxRequest}
+		dec := json.NewDecoder(head)
+		if err := dec.Decode(&req); err != nil {
 			send(frame{Error: "the request could not be read"})
 			return
 		}
-		res, err := f(r.Context(), req, func(p Progress) { send(frame{Progress: &p}) })
+		progress := func(p Progress) { send(frame{Progress: &p}) }
+		if in, ok := any(&req).(*IngestRequest); ok && in.Piped {
+			input := bufio.NewReader(io.MultiReader(dec.Buffered(), r.Body))
+			_, _ = input.Discard(1) // the line end of the request
+			in.Input = input
+			progress = func(Progress) {} // an answer that has begun would end the input
+		}
+		res, err := f(r.Context(), req, progress)
 		if err != nil {
 			send(frame{Error: err.Error(), Hint: text.HintOf(err)})
 			return
@@ -174,7 +189,12 @@ func ask[Req, Res any](ctx context.Context, c *Client, path string, r Req, progr
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local"+path, bytes.NewReader(body))
+	return post[Res](ctx, c, path, bytes.NewReader(body), progress)
+}
+
+// post sends a request and reads the frames of its answer.
+func post[Res any](ctx context.Context, c *Client, path string, body io.Reader, progress func(Progress)) (*Res, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local"+path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package services_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +95,26 @@ func TestActsThroughTheSocket(t *testing.T) {
 	_, berr = s.app.ImportRequests(ctx, services.ImportRequest{Name: "requests.csv", Data: []byte("nonsense\n")})
 	same(t, "import", 0, 0, aerr, berr)
 	trail(t, s)
+}
+
+// TestIngestOfAPipe: lines reach a running instance through its socket, however
+// many they are; a pipe that breaks is told.
+func TestIngestOfAPipe(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	const lines = 20_000
+	var in strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&in, "192.0.2.9 - - [21/Nov/2026:11:00:09 +0000] \"GET /static/%d.png HTTP/1.1\" 200 9 \"-\" \"curl/8\"\n", i)
+	}
+	got, err := s.attach().Ingest(context.Background(), services.IngestRequest{Format: "auto", Input: strings.NewReader(in.String())}, nil)
+	if err != nil || got.Lines != lines || got.Entries != lines {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	broken := io.MultiReader(strings.NewReader(in.String()), iotest.ErrReader(errors.New("broken pipe")))
+	if got, err := s.attach().Ingest(context.Background(), services.IngestRequest{Format: "nginx:combined", Input: broken}, nil); err == nil {
+		t.Errorf("a broken pipe looks whole: %+v", got)
+	}
 }
 
 // same compares answers and errors with their hints.

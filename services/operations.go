@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -37,6 +38,10 @@ type IngestRequest struct {
 	Source string   `json:"source,omitempty"` // a configured source whose settings apply; default by file or ingest
 	Stream string   `json:"stream,omitempty"` // continue a stream under this name
 	New    bool     `json:"new,omitempty"`    // a new stream although the first line is known elsewhere
+	// Input is read instead of files. It follows the request on its way to a
+	// running instance.
+	Input io.Reader `json:"-"`
+	Piped bool      `json:"piped,omitempty"` // an Input follows
 }
 
 // IngestSummary is what became of the files. Lines of files that were known

@@ -141,7 +141,7 @@ func (a *App) openTap(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.tap, err = tap.New(tap.Config{Sources: a.cfg.Sources, Host: hostname()}, deps); err != nil {
+	if a.tap, err = tap.New(tap.Config{Sources: a.cfg.Sources, Host: hostname(), Stdin: a.opts.Stdin}, deps); err != nil {
 		return err
 	}
 	a.onRun("tap", func(ctx context.Context) error {

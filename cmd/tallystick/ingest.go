@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -20,10 +21,11 @@ func (c *cli) ingestCommand() *cobra.Command {
 	var req services.IngestRequest
 	var summary string
 	cmd := &cobra.Command{
-		Use:   "ingest --format FORMAT FILE...",
+		Use:   "ingest --format FORMAT FILE...|-",
 		Short: "Put existing logs through the whole pipeline, once",
 		Long: "Reads log files (plain or .gz) from beginning to end, through tap, auditor, store and ledger.\n" +
-			"Lines that the record has already count once. Works with and without an instance running on the data folder.",
+			"Lines that the record has already count once. Works with and without an instance running on the data folder.\n" +
+			"The file - is standard input: its lines can't be known again, so they count each time.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if summary != "" && summary != "json" {
@@ -31,6 +33,12 @@ func (c *cli) ingestCommand() *cobra.Command {
 			}
 			if req.Stream != "" && req.New {
 				return &text.Hint{Err: fmt.Errorf("--stream and --new exclude each other"), Hint: "--stream continues a known stream, --new begins another"}
+			}
+			if slices.Contains(args, "-") {
+				if len(args) > 1 || req.Stream != "" || req.New {
+					return &text.Hint{Err: fmt.Errorf("standard input is read alone, without --stream and --new"), Hint: "give - and nothing else, or files"}
+				}
+				args, req.Input = nil, c.in
 			}
 			for _, a := range args {
 				abs, err := filepath.Abs(a)

@@ -70,7 +70,7 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 	if err := services.CheckTargets(targets, cfg); err != nil {
 		return err
 	}
-	app, err := services.New(ctx, services.Options{Config: cfg, Targets: targets, Version: version, Logger: log})
+	app, err := services.New(ctx, services.Options{Config: cfg, Targets: targets, Version: version, Logger: log, Stdin: c.in})
 	if err != nil {
 		return err
 	}

@@ -118,17 +118,26 @@ type Completeness struct {
 	Source   string
 	Hour     time.Time // start of the hour, UTC
 	Received uint64    // lines that became entries or rejections
-	Missing  uint64    // lines that the tap's chain shows to be missing
+	Missing  uint64    // lines that a tap lost, or that its chain shows to be missing
 	Rejected uint64    // of Received, those that were rejected
 }
 
 // InsertCompleteness adds the counts of chunk c, once.
 func (s *Store) InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []Completeness) error {
+	return s.insertCompleteness(ctx, token(c.ID, c.Version, "completeness"), rows)
+}
+
+// InsertLost adds counts that come from no chunk, once per batch name.
+func (s *Store) InsertLost(ctx context.Context, batch string, rows ...Completeness) error {
+	return s.insertCompleteness(ctx, "lost-"+batch, rows)
+}
+
+func (s *Store) insertCompleteness(ctx context.Context, token string, rows []Completeness) error {
 	b := newBlock(s.complete)
 	for i := range rows {
 		if err := b.append(&rows[i]); err != nil {
 			return err
 		}
 	}
-	return insert(ctx, s, b, token(c.ID, c.Version, "completeness"))
+	return insert(ctx, s, b, token)
 }

@@ -28,6 +28,8 @@ type lane struct {
 	full    source.WhenFull // what becomes of lines that Kafka does not take
 	spool   *spool.Spool    // nil if there is none
 	drops   *dropping       // nil unless full is Drop
+	running string          // path of the mark of a source whose lines can't be sent again, or ""
+	ended   bool            // all that came was delivered; set when run returns
 	metrics *metrics
 
 	// Of the sealing goroutine: the chains of one start. Boot changes only when
@@ -56,8 +58,9 @@ type sealed struct {
 	msgs  []broker.Message
 }
 
-// grace is how long a stopped tap goes on to deliver what senders brought.
-const grace = 5 * time.Second
+// grace is how many times the first wait a stopped tap goes on to deliver what
+// senders brought: 5 s by default.
+const grace = 50
 
 func (l *lane) run(ctx context.Context) error {
 	late, cancel := l.afterwards(ctx)
@@ -79,6 +82,7 @@ func (l *lane) run(ctx context.Context) error {
 	close(queue)
 	delivering.Wait()
 	emptying.Wait()
+	l.ended = errors.Is(err, io.EOF) && late.Err() == nil
 	switch {
 	case errors.Is(err, io.EOF):
 		if l.tap.cfg.Once && late.Err() != nil {
@@ -101,7 +105,7 @@ func (l *lane) afterwards(ctx context.Context) (context.Context, context.CancelF
 		return context.WithCancel(ctx)
 	}
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace*l.tap.cfg.Retry, cancel) })
 	return late, func() { unwatch(); cancel() }
 }
 
@@ -156,8 +160,10 @@ type stopper interface{ Stop() }
 // takes what is left, until late ends. What fails beside single files is the
 // positions file; following goes on trying.
 func (l *lane) next(ctx, late context.Context) (*source.Run, error) {
-	if s, ok := l.reader.(stopper); ok && ctx.Err() != nil {
-		s.Stop()
+	stopping, ok := l.reader.(stopper)
+	ok = ok && l.pushed
+	if ok && ctx.Err() != nil {
+		stopping.Stop()
 		return l.reader.Next(late)
 	}
 	for wait := l.tap.cfg.Retry; ; wait = l.longer(wait) {
@@ -174,7 +180,7 @@ func (l *lane) next(ctx, late context.Context) (*source.Run, error) {
 		case errors.Is(err, io.EOF):
 			return nil, err
 		case ctx.Err() != nil:
-			if _, ok := l.reader.(stopper); ok {
+			if ok {
 				return l.next(ctx, late)
 			}
 			return nil, ctx.Err()

@@ -12,7 +12,9 @@ import (
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/audit/source/http"
 	"github.com/tallystick/tallystick/audit/source/push"
+	"github.com/tallystick/tallystick/audit/source/stdin"
 	"github.com/tallystick/tallystick/audit/source/syslog"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/tap/spool"
@@ -20,7 +22,7 @@ import (
 
 // open makes the lane of a source.
 func (t *Tap) open(s *source.Config, m *metrics) error {
-	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed()}
+	l := &lane{tap: t, source: s.Name, metrics: m, full: s.Full(), pushed: s.Pushed() || s.Stdin && !t.cfg.Once}
 	l.boot.Store(&t.boot)
 	if t.cfg.Once {
 		l.full = source.Block // who waits for the end waits for Kafka
@@ -40,6 +42,34 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 	}
 	l.reader = reader
 	t.lanes = append(t.lanes, l)
+	return l.mark(s)
+}
+
+// mark leaves a file for as long as lines that nobody can send again may be in
+// memory. If it is still there at the start, the last one did not end well and
+// such lines may be lost; how many nobody knows.
+func (l *lane) mark(s *source.Config) error {
+	t := l.tap
+	switch s.Way() {
+	case source.WaySyslog, source.WayALS, source.WayStdin:
+	default:
+		return nil // files and topics are read again, and others wait for an answer
+	}
+	if t.deps.Spool == "" || t.cfg.Once {
+		return nil
+	}
+	path := filepath.Join(t.deps.Spool, s.Name+".running")
+	if _, err := os.Stat(path); err == nil {
+		l.gap(source.Gap{Kind: source.GapMissing, Source: s.Name, Stream: t.boot, Seen: t.deps.Clock().UTC()})
+	}
+	err := os.MkdirAll(t.deps.Spool, 0o700)
+	if err == nil {
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("failed to mark a source as running: %w", err)
+	}
+	l.running = path
 	return nil
 }
 
@@ -71,14 +101,21 @@ func (l *lane) openSpool(s *source.Config) error {
 // reader opens the way in that the source's section names. An ingest reads its
 // own files with the settings of whatever source.
 func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
-	if len(t.cfg.Files) > 0 {
+	switch {
+	case len(t.cfg.Files) > 0:
 		return t.files(s, l, t.cfg.Files)
+	case t.cfg.Once && t.cfg.Stdin != nil:
+		return opened(stdin.Open(s.Name, t.cfg.Stdin, l.readerDeps()))
 	}
 	switch way := s.Way(); way {
 	case source.WayFile:
 		return t.files(s, l, []string{s.File})
+	case source.WayStdin:
+		return opened(stdin.Open(s.Name, t.cfg.Stdin, l.readerDeps()))
 	case source.WaySyslog:
 		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
+	case source.WayHTTP:
+		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}

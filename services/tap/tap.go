@@ -13,7 +13,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -39,6 +41,9 @@ type Config struct {
 	Once bool
 	// Files are read instead of the File of the single source. Once only.
 	Files []string
+	// Stdin is read by the source that names it; with Once and without Files,
+	// by the single source. Optional.
+	Stdin io.Reader
 	// Stream is the path under which a single file's stream is named instead
 	// of its own. Once only.
 	Stream string
@@ -167,6 +172,9 @@ func (t *Tap) close() {
 		}
 		if err := l.reader.Close(); err != nil {
 			t.deps.Logger.Error("positions were not saved: the last lines are read again at the next start, and count once", "source", l.source, "error", err)
+		}
+		if l.running != "" && l.ended {
+			_ = os.Remove(l.running)
 		}
 		if l.spool == nil {
 			continue

@@ -66,7 +66,7 @@ type batch struct {
 	bytes []byte // never grows: texts lie in it
 	lines []audit.Line
 	first uint64
-	at    time.Time // receipt of the first line
+	at    time.Time // receipt of the last line: a batch may lie open for long
 }
 
 // New returns an empty Inlet.
@@ -135,10 +135,11 @@ func (in *Inlet) put(line []byte, length int) (uint64, <-chan struct{}, error) {
 		if in.open = in.batch(); in.open == nil {
 			return 0, in.changed, nil
 		}
-		in.open.first, in.open.at = in.next, in.clock().UTC()
+		in.open.first = in.next
 		in.wake()
 	}
 	b, n := in.open, in.next
+	b.at = in.clock().UTC()
 	from := len(b.bytes)
 	b.bytes = append(b.bytes, line...)
 	l := audit.Line{Origin: audit.Origin{Stream: in.stream, Offset: n}, Length: length}

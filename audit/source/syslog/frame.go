@@ -1,12 +1,12 @@
 package syslog
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
 
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/audit/source/push"
 )
 
 // maxFrame bounds the length that an octet-counted frame may claim. What is
@@ -25,14 +25,14 @@ var errFraming = errors.New("the stream has no frames of RFC 6587")
 // of the stream one long message. A message without a priority may begin with a
 // digit, so the first counted frame has to hold one.
 type frames struct {
-	r       *bufio.Reader
+	r       *push.Lines
 	buf     []byte
 	decided bool
 	counted bool // frames are octet-counted
 }
 
 func newFrames(r io.Reader) *frames {
-	return &frames{r: bufio.NewReaderSize(r, source.MaxLine), buf: make([]byte, 0, source.MaxLine)}
+	return &frames{r: push.NewLines(r), buf: make([]byte, 0, source.MaxLine)}
 }
 
 // next returns a frame, of which it keeps at most source.MaxLine bytes, and its
@@ -41,7 +41,7 @@ func newFrames(r io.Reader) *frames {
 // length of more than its bytes, if that can be known.
 func (f *frames) next() (frame []byte, length int, err error) {
 	if f.decided && !f.counted {
-		return f.line()
+		return f.r.Next()
 	}
 	n, digits, err := f.header()
 	if err != nil {
@@ -54,7 +54,7 @@ func (f *frames) next() (frame []byte, length int, err error) {
 	}
 	switch {
 	case !f.counted:
-		return f.line()
+		return f.r.Next()
 	case digits == 0:
 		return nil, 0, errFraming
 	}
@@ -111,26 +111,3 @@ func (f *frames) take(n int) ([]byte, int, error) {
 
 // trim cuts the line end that some senders put within the frame.
 func trim(b []byte) []byte { return bytes.TrimRight(b, "\r\n\x00") }
-
-// line reads a frame that ends with a line feed, or with the stream.
-func (f *frames) line() ([]byte, int, error) {
-	f.buf = f.buf[:0]
-	length := 0
-	for {
-		b, err := f.r.ReadSlice('\n')
-		if err == nil {
-			b = bytes.TrimSuffix(b[:len(b)-1], []byte{'\r'})
-		}
-		length += len(b)
-		f.buf = append(f.buf, b[:min(source.MaxLine-len(f.buf), len(b))]...)
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err == nil, length > 0 && errors.Is(err, io.EOF):
-			return f.buf, length, nil
-		case length > 0: // cut, who knows how much
-			return f.buf, length + 1, nil
-		default:
-			return nil, 0, err
-		}
-	}
-}

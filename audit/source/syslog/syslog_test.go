@@ -53,7 +53,10 @@ func TestUDPAndTCP(t *testing.T) {
 	s := pushtest.NewSink(t)
 	r := open(t, s, source.Syslog{UDP: "127.0.0.1:0", TCP: "127.0.0.1:0"})
 	stop := s.Drive(r)
-	arrived := func(n int) { t.Helper(); s.Eventually(fmt.Sprint(n, " lines"), func() bool { return len(s.Lines()) == n }) }
+	arrived := func(n int) {
+		t.Helper()
+		s.Eventually(fmt.Sprint(n, " lines"), func() bool { return len(s.Lines()) == n })
+	}
 	udp := dial(t, r, "udp")
 	send(t, udp, message+"udp\n")
 	send(t, udp, "\n")
