@@ -116,6 +116,8 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
 	case source.WayHTTP:
 		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
+	case source.WayKafka:
+		return t.topic(s, l)
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}
