@@ -57,27 +57,22 @@ func (c *Client) SkipToEnd(ctx context.Context, group, topic string) error {
 	if err != nil {
 		return failed("find the end of", topic, err)
 	}
-	r, err := c.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
-	if err == nil {
-		err = r.Error
-	}
-	if err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
+	committed, err := c.committed(ctx, group, topic, parts)
+	if err != nil {
 		return failed("find the end of", topic, err)
 	}
-	if err == nil {
-		for _, p := range r.Topics[topic] {
-			if p.CommittedOffset >= 0 {
-				return nil
-			}
+	for _, p := range parts {
+		if offset, ok := committed[p]; ok && offset >= 0 {
+			return nil
 		}
+	}
+	last, err := c.Ends(ctx, topic)
+	if err != nil {
+		return err
 	}
 	ends := make([]kafka.OffsetCommit, len(parts))
 	for i, p := range parts {
-		_, last, err := c.offsets(ctx, topic, p)
-		if err != nil {
-			return failed("find the end of", topic, err)
-		}
-		ends[i] = kafka.OffsetCommit{Partition: p, Offset: last}
+		ends[i] = kafka.OffsetCommit{Partition: p, Offset: last[i]}
 	}
 	done, err := c.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: ends},
