@@ -118,6 +118,8 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
 	case source.WayKafka:
 		return t.topic(s, l)
+	case source.WayALS:
+		return t.als(s, l)
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}
