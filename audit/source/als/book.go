@@ -91,7 +91,11 @@ func (b *book) observe(address string, c counters) (unknown bool) {
 	a := b.Envoys[address]
 	switch {
 	case a == nil:
-		b.Envoys[address] = &account{Base: c.ended(), Last: c}
+		a = &account{Base: c.ended(), Last: c}
+		if len(b.Envoys) == 0 { // entries that came before the first look are taken as counted
+			a.Base = a.Base.minus(b.Durable)
+		}
+		b.Envoys[address] = a
 		return false
 	case !c.after(&a.Last):
 		a.Carried = a.Carried.plus(a.Last.ended())

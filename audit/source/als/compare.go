@@ -16,21 +16,23 @@ import (
 // after a while, and the rest when things are quiet. The sum of what is told is
 // what was lost.
 func (r *Reader) compare(ctx context.Context) {
-	tick := time.NewTicker(r.cfg.Poll)
-	defer tick.Stop()
 	var w watch
 	for {
-		if err := r.look(ctx, &w); err != nil && ctx.Err() == nil {
+		wait := r.cfg.Poll
+		if err := r.look(ctx, &w); err == nil {
+			r.problem.Store(nil)
+		} else if ctx.Err() == nil {
+			wait = min(wait, time.Second)
 			if r.problem.Swap(&err) == nil {
 				r.deps.Logger.Warn("entries can't be compared with Envoy's counters", "source", r.cfg.Source, "error", err, "hint", text.HintOf(err))
 			}
-		} else {
-			r.problem.Store(nil)
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }
