@@ -129,9 +129,15 @@ type OTLP struct {
 	HTTP string `yaml:"http,omitempty"`
 	// TLS protects both listeners.
 	TLS ServerTLS `yaml:"tls,omitempty"`
-	// MaxBody is how many bytes a request may have as it is sent. Default 8388608.
+	// WholeRecords makes each record one JSON object, with its attributes and
+	// resource, for a json:FILE format. Default false: only a record whose body
+	// is not text; else the body alone is the line.
+	WholeRecords bool `yaml:"whole_records,omitempty"`
+	// MaxBody is how many bytes a request may have as it is sent, and over gRPC
+	// also decompressed. Default 8388608.
 	MaxBody int `yaml:"max_body,omitempty"`
-	// MaxUnpacked is how many bytes it may have decompressed. Default 67108864.
+	// MaxUnpacked is how many bytes it may have decompressed over HTTP. Default
+	// 67108864.
 	MaxUnpacked int `yaml:"max_unpacked,omitempty"`
 	// MaxConnections bounds the connections that are open at once. Default 1000.
 	MaxConnections int `yaml:"max_connections,omitempty"`
