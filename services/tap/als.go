@@ -10,7 +10,7 @@ import (
 )
 
 // als opens an Access Log Service. What it counted stands beside the spools.
-func (t *Tap) als(s *source.Config, l *lane) (source.Reader, error) {
+func (t *Tap) als(s *source.Config, l *lane) (*als.Reader, error) {
 	c := s.ALS
 	tls, err := push.TLS(c.TLS)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/audit/source/http"
+	"github.com/tallystick/tallystick/audit/source/otlp"
 	"github.com/tallystick/tallystick/audit/source/push"
 	"github.com/tallystick/tallystick/audit/source/stdin"
 	"github.com/tallystick/tallystick/audit/source/syslog"
@@ -117,9 +118,11 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 	case source.WayHTTP:
 		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
 	case source.WayKafka:
-		return t.topic(s, l)
+		return opened(t.topic(s, l))
 	case source.WayALS:
-		return t.als(s, l)
+		return opened(t.als(s, l))
+	case source.WayOTLP:
+		return opened(otlp.Open(s.Name, *s.OTLP, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}

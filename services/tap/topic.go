@@ -9,7 +9,7 @@ import (
 
 // topic opens a topic of the source's own cluster. Its streams have no host in
 // their names: partitions move between the taps of a group.
-func (t *Tap) topic(s *source.Config, l *lane) (source.Reader, error) {
+func (t *Tap) topic(s *source.Config, l *lane) (*kafka.Reader, error) {
 	k := s.Kafka
 	cluster := broker.DefaultConfig()
 	cluster.Addresses = k.Addresses
