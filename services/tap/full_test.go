@@ -37,11 +37,11 @@ func TestSpool(t *testing.T) {
 	tp, stop := r.start()
 	want := 0
 	add := func(n int) {
+		at := tp.Status()[0].LastRead
 		for range n {
 			want++
 			r.write("shop.log", fmt.Sprintf("anna%d@example.com\n", want))
 		}
-		at := tp.Status()[0].LastRead
 		r.eventually("read", func() bool { return tp.Status()[0].LastRead.After(at) && tp.Status()[0].Lag == 0 })
 	}
 	add(3)
