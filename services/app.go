@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -61,6 +62,9 @@ type App struct {
 	sources   *sourceSet
 	stages    *stages
 	positions *file.State
+
+	sentMu sync.Mutex
+	sent   []int64 // ends of lines.v1 when stored was asked first; guarded by sentMu
 
 	ledger   ledgerView
 	writer   *ledger.Ledger // nil unless the ledger is a target

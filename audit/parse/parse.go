@@ -51,7 +51,7 @@ func Names() []string {
 		"apache:common", "apache:combined", "apache:vhost_combined",
 		"haproxy:http", "haproxy:https", "haproxy:tcp", "haproxy:clf", "haproxy:json",
 		"squid:squid", "squid:common", "squid:combined",
-		"envoy:json", "envoy:default", "envoy:istio",
+		"envoy:json", "envoy:als", "envoy:default", "envoy:istio",
 		"traefik:clf", "traefik:generic", "traefik:json", "caddy:json",
 		"kafka:authorizer", "kafka:request", "confluent:audit", "kroxylicious:json",
 		"mosquitto:log", "emqx:text", "emqx:json",
@@ -96,7 +96,7 @@ func compile(format string, o options) (Parser, error) {
 	case "squid":
 		return newSquid(name, rest, o)
 	case "envoy":
-		if rest != "json" {
+		if rest != "json" && rest != "als" {
 			return newEnvoyText(name, rest, o)
 		}
 	case "json":
@@ -105,6 +105,8 @@ func compile(format string, o options) (Parser, error) {
 	switch format {
 	case "envoy:json":
 		return newEnvoy(o), nil
+	case "envoy:als":
+		return newEnvoyALS(o), nil
 	case "haproxy:json":
 		return newHAProxyJSON(o), nil
 	case "traefik:clf", "traefik:generic":
