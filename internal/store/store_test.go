@@ -437,3 +437,29 @@ func TestClosedWithoutLeafOfAnyAge(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsOfQuotesNames reads chunks whose names whoever tampers could choose.
+func TestRowsOfQuotesNames(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	names := []string{`a'b`, `a\`, `') OR 1 = 1 --`, "a\x00b", "plain", ""}
+	for _, name := range names {
+		c := newChunk(name)
+		b, _ := fill(t, c, 1, 3)
+		if err := s.InsertEntries(ctx, c, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		rows := map[uint32]bool{}
+		err := s.EntriesOf(ctx, []string{name}, func(k audit.ChunkKey, row uint32, e *audit.Entry) error {
+			if k.ID != name || e.Row != row {
+				t.Errorf("%q: a row of %q", name, k.ID)
+			}
+			rows[row] = true
+			return nil
+		})
+		if err != nil || len(rows) != 3 {
+			t.Errorf("%q: %d rows, %v", name, len(rows), err)
+		}
+	}
+}
