@@ -63,8 +63,12 @@ func (s *Ledger) Publish(ctx context.Context) {
 		s.deps.Logger.Error("failed to keep a cosigned checkpoint; it is tried again", "error", err)
 		whole = false
 	}
+	note := r.note
+	if len(r.by) == 0 {
+		note = s.log.WithCosignatures(note)
+	}
 	for _, to := range s.publishers() {
-		if err := to.publish(ctx, r.note); err != nil && ctx.Err() == nil {
+		if err := to.publish(ctx, note); err != nil && ctx.Err() == nil {
 			s.deps.Logger.Warn("failed to publish a checkpoint; it is tried again", "to", to.name, "error", err)
 			s.m.errors.Inc()
 			whole = false
