@@ -386,3 +386,80 @@ func TestManyReadersAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestClosedWithoutLeafOfAnyAge finds chunks that closed on days far apart, in
+// the order of their closing, and only those after a time.
+func TestClosedWithoutLeafOfAnyAge(t *testing.T) {
+	ctx := context.Background()
+	now := time.Date(2026, 1, 1, 23, 59, 59, 0, time.UTC)
+	s, err := store.Open(ctx, store.Config{Database: "closed_without_leaf"}, store.Deps{Transport: storetest.Engine(t).Transport(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	start := now
+	ids := func(since time.Time, limit int) string {
+		t.Helper()
+		cs, err := s.ClosedWithoutLeaf(ctx, since, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, c := range cs {
+			out = append(out, c.ID)
+		}
+		return strings.Join(out, " ")
+	}
+	if got := ids(time.Time{}, 10); got != "" {
+		t.Errorf("an empty store has %q", got)
+	}
+	for i, days := range []int{0, 0, 1, 40, 200} {
+		now = start.AddDate(0, 0, days).Add(time.Duration(i) * time.Second)
+		c := newChunk(fmt.Sprint("c", i))
+		c.From = int64(1000 - i)
+		if err := s.CloseChunk(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SetLeaf(ctx, "c2", 1, 7); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		since time.Time
+		limit int
+		want  string
+	}{
+		{time.Time{}, 10, "c0 c1 c3 c4"}, {time.Time{}, 3, "c0 c1 c3"}, {time.Time{}, 1, "c0"},
+		{start.AddDate(0, 0, 1), 10, "c3 c4"}, {start.Add(time.Second), 10, "c1 c3 c4"}, {now.Add(time.Second), 10, ""},
+	} {
+		if got := ids(tc.since, tc.limit); got != tc.want {
+			t.Errorf("since %v, at most %d: %q, want %q", tc.since, tc.limit, got, tc.want)
+		}
+	}
+}
+
+// TestRowsOfQuotesNames reads chunks whose names whoever tampers could choose.
+func TestRowsOfQuotesNames(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	names := []string{`a'b`, `a\`, `') OR 1 = 1 --`, "a\x00b", "plain", ""}
+	for _, name := range names {
+		c := newChunk(name)
+		b, _ := fill(t, c, 1, 3)
+		if err := s.InsertEntries(ctx, c, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		rows := map[uint32]bool{}
+		err := s.EntriesOf(ctx, []string{name}, func(k audit.ChunkKey, row uint32, e *audit.Entry) error {
+			if k.ID != name || e.Row != row {
+				t.Errorf("%q: a row of %q", name, k.ID)
+			}
+			rows[row] = true
+			return nil
+		})
+		if err != nil || len(rows) != 3 {
+			t.Errorf("%q: %d rows, %v", name, len(rows), err)
+		}
+	}
+}
