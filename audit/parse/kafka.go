@@ -152,7 +152,7 @@ func (m *kafkaMessage) read(pos int) bool {
 func (m *kafkaMessage) tail() int {
 	s := m.line
 	if strings.HasSuffix(s, "]") { // a layout that ends with the thread
-		if at := strings.LastIndex(s, kafkaLogger+" ["); at >= 0 {
+		if at := lastIndex(s, kafkaLogger+" ["); at >= 0 {
 			s = s[:at+len(kafkaLogger)]
 		}
 	}
@@ -165,7 +165,7 @@ func (m *kafkaMessage) tail() int {
 		m.open = true
 	}
 	end := len(s)
-	if at := strings.LastIndex(s, kafkaRequest); at >= 0 {
+	if at := lastIndex(s, kafkaRequest); at >= 0 {
 		rest := s[at+len(kafkaRequest):]
 		if req, count, ok := strings.Cut(rest, kafkaCount); ok && strings.IndexByte(req, ' ') < 0 {
 			m.request, end = req, at
@@ -174,6 +174,19 @@ func (m *kafkaMessage) tail() int {
 		}
 	}
 	return end
+}
+
+// lastIndex is strings.LastIndex for a literal that stands in s once as a rule:
+// searching from the left is several times as fast.
+func lastIndex(s, literal string) int {
+	at := -1
+	for from := 0; ; from = at + 1 {
+		j := strings.Index(s[from:], literal)
+		if j < 0 {
+			return at
+		}
+		at = from + j
+	}
 }
 
 // until reads up to a literal and returns what was before it and the position

@@ -235,7 +235,7 @@ func (m *layoutMatch) ambiguous() bool {
 				limit = pos + q
 			}
 		}
-		if next := v.find(m.line, end+1); next < 0 || next > limit {
+		if next := v.find(m.line[:min(limit+len(v.until), len(m.line))], end+1); next < 0 || next > limit {
 			continue
 		}
 		var other spans

@@ -174,9 +174,10 @@ func formatName(format string) string {
 // Process is the stage. It sizes and clears b.Events: parse comes first. A
 // batch of a source that is not configured is rejected line by line.
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
-	reset(b)
+	size(b)
 	p, format := s.parsers[b.Source], s.formats[b.Source]
 	for i := range b.Lines {
+		clearEvent(b, i) // one by one, so that it is in the cache when its line is parsed
 		b.Events[i].Format = format
 		if p == nil {
 			b.Reject(i, audit.ReasonNoFormat, 0, "a configured source")
@@ -187,20 +188,30 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	return nil
 }
 
-// reset makes one empty Event per line and keeps the capacity of their slices.
+// reset makes one empty Event per line.
 func reset(b *audit.Batch) {
+	size(b)
+	for i := range b.Events {
+		clearEvent(b, i)
+	}
+}
+
+// size makes room for one Event per line. They hold what they held.
+func size(b *audit.Batch) {
 	if cap(b.Events) < len(b.Lines) {
 		b.Events = append(b.Events[:cap(b.Events)], make([]audit.Event, len(b.Lines)-cap(b.Events))...)
 	}
 	b.Events = b.Events[:len(b.Lines)]
-	for i := range b.Events {
-		// Clearing in place is twice as fast as copying a new Event there.
-		e := &b.Events[i]
-		forwarded, fields, query, subjects, found := e.Forwarded[:0], e.Fields[:0], e.Query[:0], e.Subjects[:0], e.Found[:0]
-		*e = audit.Event{}
-		e.Origin, e.Source, e.Received = b.Lines[i].Origin, b.Source, b.Received
-		e.Forwarded, e.Fields, e.Query, e.Subjects, e.Found = forwarded, fields, query, subjects, found
-	}
+}
+
+// clearEvent empties an Event and keeps the capacity of its slices.
+func clearEvent(b *audit.Batch, i int) {
+	// Clearing in place is twice as fast as copying a new Event there.
+	e := &b.Events[i]
+	forwarded, fields, query, subjects, found := e.Forwarded[:0], e.Fields[:0], e.Query[:0], e.Subjects[:0], e.Found[:0]
+	*e = audit.Event{}
+	e.Origin, e.Source, e.Received = b.Lines[i].Origin, b.Source, b.Received
+	e.Forwarded, e.Fields, e.Query, e.Subjects, e.Found = forwarded, fields, query, subjects, found
 }
 
 // begin does what every format needs first: the clear line, if it is one that
