@@ -133,7 +133,7 @@ func (m *kafkaMessage) read(pos int) bool {
 	if strings.IndexByte(m.host, ' ') >= 0 || strings.IndexByte(m.operation, ' ') >= 0 {
 		m.repeated = true
 	}
-	m.repeated = m.repeated || strings.Contains(s[pos:], kafkaResource) || strings.Contains(s[pos:], kafkaRequest) || strings.Contains(s[pos:], kafkaLogger)
+	m.repeated = m.repeated || strings.Contains(s[pos:], kafkaResource) || find(s, kafkaRequest, kafkaRequestQ, pos) >= 0 || find(s, kafkaLogger, kafkaLoggerZ, pos) >= 0
 	if m.resourceType, pos = m.until(s, pos, ":", "a resource such as Topic:LITERAL:name"); m.expected != "" {
 		return false
 	}
@@ -152,20 +152,20 @@ func (m *kafkaMessage) read(pos int) bool {
 func (m *kafkaMessage) tail() int {
 	s := m.line
 	if strings.HasSuffix(s, "]") { // a layout that ends with the thread
-		if at := lastIndex(s, kafkaLogger+" ["); at >= 0 {
+		if at := strings.LastIndex(s, kafkaLogger+" ["); at >= 0 {
 			s = s[:at+len(kafkaLogger)]
 		}
 	}
 	if cut, ok := strings.CutSuffix(s, kafkaLogger); ok {
 		s = cut
-		if strings.Contains(s, kafkaLogger) {
+		if find(s, kafkaLogger, kafkaLoggerZ, 0) >= 0 {
 			m.closes, m.repeated = true, true
 		}
 	} else if m.needsLogger {
 		m.open = true
 	}
 	end := len(s)
-	if at := lastIndex(s, kafkaRequest); at >= 0 {
+	if at := lastRequest(s); at >= 0 {
 		rest := s[at+len(kafkaRequest):]
 		if req, count, ok := strings.Cut(rest, kafkaCount); ok && strings.IndexByte(req, ' ') < 0 {
 			m.request, end = req, at
@@ -176,16 +176,21 @@ func (m *kafkaMessage) tail() int {
 	return end
 }
 
-// lastIndex is strings.LastIndex for a literal that stands in s once as a rule:
-// searching from the left is several times as fast.
-func lastIndex(s, literal string) int {
+// Where the rarest byte of a literal stands in it.
+const (
+	kafkaRequestQ = 7  // q
+	kafkaLoggerZ  = 15 // z
+)
+
+// lastRequest is where the last kafkaRequest begins in s, -1 if there is none.
+func lastRequest(s string) int {
 	at := -1
-	for from := 0; ; from = at + 1 {
-		j := strings.Index(s[from:], literal)
-		if j < 0 {
+	for {
+		next := find(s, kafkaRequest, kafkaRequestQ, at+1)
+		if next < 0 {
 			return at
 		}
-		at = from + j
+		at = next
 	}
 }
 
