@@ -134,12 +134,11 @@ func compile(format string, o options) (Parser, error) {
 // Stage parses the batches of all sources.
 type Stage struct {
 	parsers map[string]Parser
-	formats map[string]string
 }
 
 // New compiles the formats of the sources, keyed by source name.
 func New(sources map[string]source.Config) (*Stage, error) {
-	s := &Stage{parsers: map[string]Parser{}, formats: map[string]string{}}
+	s := &Stage{parsers: map[string]Parser{}}
 	for name, c := range sources {
 		loc, err := c.Location()
 		if err != nil {
@@ -149,7 +148,7 @@ func New(sources map[string]source.Config) (*Stage, error) {
 		if err != nil {
 			return nil, fmt.Errorf("failed to read the format of source %s: %w", name, err)
 		}
-		s.parsers[name], s.formats[name] = p, formatName(c.Format)
+		s.parsers[name] = p
 	}
 	return s, nil
 }
@@ -175,10 +174,9 @@ func formatName(format string) string {
 // batch of a source that is not configured is rejected line by line.
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	size(b)
-	p, format := s.parsers[b.Source], s.formats[b.Source]
+	p := s.parsers[b.Source]
 	for i := range b.Lines {
 		clearEvent(b, i) // one by one, so that it is in the cache when its line is parsed
-		b.Events[i].Format = format
 		if p == nil {
 			b.Reject(i, audit.ReasonNoFormat, 0, "a configured source")
 			continue
@@ -222,10 +220,9 @@ func begin(b *audit.Batch, i int, format string, utf8Only bool) (line string, e 
 
 // beginAfter is begin for what follows the first skip bytes of a line.
 func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (line string, e *audit.Event, ok bool) {
-	l := b.Lines[i]
+	l := &b.Lines[i]
 	e = &b.Events[i]
-	e.Origin, e.Source, e.Received, e.Format = l.Origin, b.Source, b.Received, format
-	e.ParseStatus, e.Integrity = audit.ParseOK, audit.IntegrityOK
+	e.Format, e.ParseStatus, e.Integrity = format, audit.ParseOK, audit.IntegrityOK
 	line = strings.TrimSuffix(l.Text.Reveal(access)[skip:], "\r")
 	switch {
 	case l.Cut():
