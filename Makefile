@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help fetch build run test test-race lint fmt generate fuzz bench integration faults up clean
+.PHONY: help fetch build run test test-race lint fmt generate fuzz eval bench integration faults up clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ generate: ## Write the generated reference pages under docs/reference
 
 fuzz: ## Fuzz every target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
+
+eval: ## Print precision and recall of each detector on the labelled corpora
+	@$(GO) run ./internal/bench/evaluate
 
 bench: build fetch ## Measure the pipeline and its parts
 	@scripts/bench.sh

@@ -29,6 +29,21 @@ type Versions struct {
 	Keys     string // ids of the pseudonym keys in use
 }
 
+// ChunkKey names one version of a chunk.
+type ChunkKey struct {
+	ID      string
+	Version uint16
+}
+
+// ChunkState is what the store says of one version of a chunk: a row of its
+// register of chunks.
+type ChunkState struct {
+	ChunkKey
+	Closed bool // all rows are stored; else they are being written
+	Opened time.Time
+	Salt   []byte
+}
+
 // Chunk is one offset range of one lines.v1 partition: the unit of
 // exactly-once, of the store's insert token and of a ledger leaf.
 type Chunk struct {
@@ -50,3 +65,6 @@ type Chunk struct {
 	// name, so that verify can name a changed row. Set when the chunk closes.
 	RowMarks map[string][]byte
 }
+
+// Key names the chunk and its version.
+func (c *Chunk) Key() ChunkKey { return ChunkKey{ID: c.ID, Version: c.Version} }

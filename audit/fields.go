@@ -82,7 +82,7 @@ var EntryFields = []EntryField{
 	{Name: "subject_count", Kind: Uint32, Doc: "How many subjects the line names.", U32: func(e *Entry) *uint32 { return &e.SubjectCount }},
 	{Name: "categories", Kind: Words, Doc: "Fideslang data categories of the resource, from the data map.", Strs: func(e *Entry) *[]string { return &e.Categories }},
 	{Name: "special_category", Kind: Bool, Doc: "One of the categories falls under GDPR Art. 9 or 10.", Bool: func(e *Entry) *bool { return &e.SpecialCategory }},
-	{Name: "found_kinds", Kind: Words, Doc: "What detectors saw in the line: email, ipv4, ipv6, card.", Strs: func(e *Entry) *[]string { return &e.FoundKinds }},
+	{Name: "found_kinds", Kind: Words, Doc: "What detectors saw in the line: email, phone, ipv4, ipv6, card, iban, national_id, credential, location...", Strs: func(e *Entry) *[]string { return &e.FoundKinds }},
 	{Name: "found_places", Kind: Words, Doc: "Where each was: query, path, referer...", Strs: func(e *Entry) *[]string { return &e.FoundPlaces }},
 	{Name: "purpose", Kind: Word, Doc: "Key of the purpose; [redacted] if one was stated that the data map does not know.", Str: func(e *Entry) *string { return &e.Purpose }},
 	{Name: "purpose_source", Kind: Word, Doc: "stated, inferred or none.", Str: func(e *Entry) *string { return &e.PurposeSource }},

@@ -9,4 +9,7 @@ echo
 echo 'parts (peers: internal/store driver = clickhouse-go row by row, masking/keys tink = Tink)'
 mapfile -t packages < <(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 go test -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" "${packages[@]}"
+echo
+echo 'detection'
+scripts/bench-detect.sh
 if command -v node >/dev/null; then scripts/bench-reencrypt.sh; fi

@@ -3,12 +3,12 @@ package services
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -50,31 +50,6 @@ func cell(v any) string {
 	return fmt.Sprint(v)
 }
 
-// Verify implements Operations.
-func (a *App) Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error) {
-	if err := a.registers.Record(ctx, actorOf(ctx), "ledger.verify", "record", true, ""); err != nil {
-		return nil, err
-	}
-	if err := a.settle(ctx); err != nil {
-		return nil, err
-	}
-	var kept []byte
-	if len(r.Checkpoint) > 0 {
-		kept = r.Checkpoint
-	}
-	res, err := a.ledger.Verify(ctx, a.store, kept, func(done, total uint64) { progress(Progress{Done: done, Total: total}) })
-	if err != nil {
-		return nil, err
-	}
-	out := &VerifyResult{OK: res.OK(), Chunks: res.Chunks, Rows: res.Rows, Size: res.Checkpoint.Size,
-		Root: base64.StdEncoding.EncodeToString(res.Checkpoint.Root), Unwitnessed: !res.Witnessed}
-	p := a.texts.For("en")
-	for _, f := range res.Problems {
-		out.Faults = append(out.Faults, f.Message(p))
-	}
-	return out, nil
-}
-
 // Checkpoint implements Operations.
 func (a *App) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
 	if err := a.settle(ctx); err != nil {
@@ -84,7 +59,15 @@ func (a *App) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &CheckpointResult{Note: string(cp.Raw)}, nil
+	signer, err := a.keys.LedgerSigner()
+	if err != nil {
+		return nil, err
+	}
+	key, err := auditledger.VerifierKey(signer.Public(), a.ledgerOrigin())
+	if err != nil {
+		return nil, err
+	}
+	return &CheckpointResult{Note: string(cp.Raw), Key: key}, nil
 }
 
 // AddUser implements Operations.

@@ -64,6 +64,7 @@ type App struct {
 
 	ledger   ledgerView
 	writer   *ledger.Ledger // nil unless the ledger is a target
+	tiles    string         // address of the ledger's listener, "" without one
 	auditor  *auditor.Auditor
 	alerter  *alerter.Alerter
 	reporter *reporter.Reporter
@@ -168,6 +169,9 @@ func (a *App) Addr() string {
 	}
 	return a.console.Addr()
 }
+
+// Tiles is the address where tile clients read the ledger, "" without one.
+func (a *App) Tiles() string { return a.tiles }
 
 // URL is how people reach the console, "" without one.
 func (a *App) URL() string {

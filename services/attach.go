@@ -40,6 +40,7 @@ func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (O
 	go func() { ended <- a.Run(ctx) }()
 	return a, func() error {
 		err := a.settle(ctx)
+		a.publish(ctx)
 		stop()
 		return errors.Join(err, <-ended, a.Close())
 	}, nil
@@ -52,6 +53,17 @@ func (a *App) settle(ctx context.Context) error {
 		return nil
 	}
 	return a.writer.Step(ctx)
+}
+
+// publish hands the newest checkpoint to witnesses and publishers before a
+// short-lived process ends.
+func (a *App) publish(ctx context.Context) {
+	if a.writer == nil || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	a.writer.Publish(ctx)
 }
 
 // openLocal opens the socket through which the command line reaches the

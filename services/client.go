@@ -40,6 +40,11 @@ func (c *Client) Checkpoint(ctx context.Context) (*CheckpointResult, error) {
 	return ask[struct{}, CheckpointResult](ctx, c, "/v1/checkpoint", struct{}{}, nil)
 }
 
+// Prove implements Operations.
+func (c *Client) Prove(ctx context.Context, r ProveRequest) (*ProveResult, error) {
+	return ask[ProveRequest, ProveResult](ctx, c, "/v1/prove", r, nil)
+}
+
 // AddUser implements Operations.
 func (c *Client) AddUser(ctx context.Context, r UserRequest) error {
 	_, err := ask[UserRequest, struct{}](ctx, c, "/v1/user/add", r, nil)

@@ -16,6 +16,7 @@ import (
 	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/console"
+	"github.com/tallystick/tallystick/services/ledger"
 	"github.com/tallystick/tallystick/services/reporter"
 )
 
@@ -40,6 +41,7 @@ type Config struct {
 	Kafka      broker.Config   `yaml:"kafka,omitempty"`
 	ClickHouse store.Config    `yaml:"clickhouse,omitempty"`
 	Keys       KeysConfig      `yaml:"keys,omitempty"`
+	Ledger     ledger.Config   `yaml:"ledger,omitempty"`
 	Console    console.Config  `yaml:"console,omitempty"`
 	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
 	Reports    reporter.Config `yaml:"reports,omitempty"`
@@ -142,6 +144,9 @@ func (c *Config) applyDefaults(dir string) {
 		c.Console.SessionTTL = console.DefaultConfig().SessionTTL
 	}
 	set(&c.Alerts.Language, "en")
+	if c.Ledger.Every == 0 {
+		c.Ledger.Every = ledger.DefaultEvery
+	}
 	if c.Keys.Horizon == 0 {
 		c.Keys.Horizon = 30 * 24 * time.Hour
 	}
@@ -149,7 +154,7 @@ func (c *Config) applyDefaults(dir string) {
 		c.Keys.LineRotation = 7 * 24 * time.Hour
 	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KEK,
-		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile,
+		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.Ledger.Publish.File,
 		&c.Console.TLSCertFile, &c.Console.TLSKeyFile} {
 		*p = under(dir, *p)
 	}
@@ -181,6 +186,9 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if err := c.Console.Validate(); err != nil {
 		return section(d, "console", err)
+	}
+	if err := c.Ledger.Validate(); err != nil {
+		return section(d, "ledger", err)
 	}
 	if c.Keys.Horizon < 24*time.Hour {
 		return d.Fault("keys.horizon", "write 720h for 30 days", "a horizon under 24h would destroy day keys during their day")

@@ -53,9 +53,7 @@ func (l consoleLedger) State(ctx context.Context) (console.LedgerState, error) {
 	if s.Size > 0 {
 		out.Root = base64.StdEncoding.EncodeToString(s.Root)
 	}
-	if !s.Unwitnessed {
-		out.Witnesses = 1
-	}
+	out.Witnesses = len(s.Witnesses)
 	return out, nil
 }
 

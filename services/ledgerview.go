@@ -15,7 +15,7 @@ import (
 type ledgerView interface {
 	State(ctx context.Context) (ledger.State, error)
 	Checkpoint(ctx context.Context) (auditledger.Checkpoint, error)
-	Verify(ctx context.Context, src auditledger.Source, kept []byte, progress func(done, total uint64)) (*auditledger.Result, error)
+	Verify(ctx context.Context, src auditledger.Source, o ledger.VerifyOptions, progress func(done, total uint64)) (*auditledger.Result, error)
 }
 
 // ownLedger is the view of the log that this process writes.

@@ -77,6 +77,7 @@ func localServer(ops Operations) *http.Server {
 	mux := http.NewServeMux()
 	handle(mux, "/v1/ingest", ops.Ingest)
 	handle(mux, "/v1/verify", ops.Verify)
+	handle(mux, "/v1/prove", plainCall(ops.Prove))
 	handle(mux, "/v1/query", plainCall(ops.Query))
 	handle(mux, "/v1/render", plainCall(ops.Render))
 	handle(mux, "/v1/import-requests", plainCall(ops.ImportRequests))

@@ -172,7 +172,11 @@ func (a *App) openBroker(ctx context.Context) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	c, err := broker.Open(ctx, cfg, broker.Deps{Log: a.log, Metrics: a.metrics})
+	var topics []string
+	if t := a.cfg.Ledger.Publish.Topic; t != "" && a.has("ledger") {
+		topics = append(topics, t)
+	}
+	c, err := broker.Open(ctx, cfg, broker.Deps{Log: a.log, Metrics: a.metrics, Topics: topics})
 	if err != nil {
 		return err
 	}

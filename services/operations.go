@@ -16,6 +16,7 @@ type Operations interface {
 	Render(ctx context.Context, r RenderRequest) (*Rendered, error)
 	Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error)
 	Checkpoint(ctx context.Context) (*CheckpointResult, error)
+	Prove(ctx context.Context, r ProveRequest) (*ProveResult, error)
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
@@ -25,9 +26,9 @@ type Operations interface {
 
 // Progress of a long act.
 type Progress struct {
-	Done  uint64 `json:"done"`  // bytes, or chunks when verifying
-	Total uint64 `json:"total"` // 0 if not known
-	Lines uint64 `json:"lines,omitempty"`
+	Done  uint64 `json:"done"`            // bytes, or rows when verifying
+	Total uint64 `json:"total"`           // 0 if not known
+	Lines uint64 `json:"lines,omitempty"` // or rows
 }
 
 // IngestRequest names files to put through the whole pipeline once.
@@ -85,6 +86,12 @@ type Rendered struct {
 type VerifyRequest struct {
 	// Checkpoint is an older signed checkpoint that the log must extend.
 	Checkpoint []byte `json:"checkpoint,omitempty"`
+	// Since leaves out the rows that Checkpoint covers.
+	Since bool `json:"since,omitempty"`
+	// From and Until, exclusive, bound the rows to those that became part of the
+	// record then. Zero means no bound.
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // VerifyResult says whether the store equals what the ledger committed to.
@@ -92,15 +99,31 @@ type VerifyResult struct {
 	OK          bool     `json:"ok"`
 	Chunks      uint64   `json:"chunks"`
 	Rows        uint64   `json:"rows"`
-	Size        uint64   `json:"size"` // of the checkpoint
-	Root        string   `json:"root"` // base64
+	Pending     uint64   `json:"pending,omitempty"` // chunks without leaf yet
+	Size        uint64   `json:"size"`              // of the checkpoint
+	Root        string   `json:"root"`              // base64
 	Faults      []string `json:"faults,omitempty"`
 	Unwitnessed bool     `json:"unwitnessed"`
+	Witnesses   []string `json:"witnesses,omitempty"` // that signed the checkpoint
+	Silent      []string `json:"silent,omitempty"`    // that did not answer
 }
 
 // CheckpointResult is the newest signed checkpoint.
 type CheckpointResult struct {
 	Note string `json:"note"`
+	Key  string `json:"key"` // that checks it, as tile clients take it
+}
+
+// ProveRequest asks for the proof of an entry, or that the newest checkpoint
+// continues an older one.
+type ProveRequest struct {
+	Entry      string `json:"entry,omitempty"`
+	Checkpoint []byte `json:"checkpoint,omitempty"`
+}
+
+// ProveResult is a proof file.
+type ProveResult struct {
+	Proof []byte `json:"proof"`
 }
 
 // UserRequest names an account. Password comes by prompt or standard input.

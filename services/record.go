@@ -2,9 +2,14 @@ package services
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/control"
+	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -21,12 +26,18 @@ func (a *App) openLedger(context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := ledger.Config{Dir: a.dir.join("ledger"), Origin: a.ledgerOrigin()}
+	cfg := a.cfg.Ledger
+	cfg.Dir, cfg.Origin = a.dir.join("ledger"), a.ledgerOrigin()
 	deps := ledger.Deps{
-		Signer: signer, Store: a.store, Reader: a.store, Artefacts: runArtefacts{a.registers}, Alarm: a.alarm(), Logger: a.log, Registerer: a.metrics,
+		Signer: signer, Store: a.store, Reader: a.store, Artefacts: runArtefacts{a.registers}, Alarm: a.alarm(), Producer: a.broker,
+		Contradicted: a.contradicted, Logger: a.log, Registerer: a.metrics,
 	}
 	if !a.has("ledger") {
-		a.ledger = ledger.Follow(cfg, deps)
+		f, err := ledger.Follow(cfg, deps)
+		if err != nil {
+			return err
+		}
+		a.ledger = f
 		return nil
 	}
 	if a.writer, err = ledger.New(cfg, deps); err != nil {
@@ -35,7 +46,41 @@ func (a *App) openLedger(context.Context) error {
 	a.ledger = ownLedger{a.writer}
 	a.onStop("ledger", a.writer.Close)
 	a.onRun("ledger", a.writer.Run)
+	a.onRun("ledger publishing", a.writer.RunPublishing)
+	return a.serveLedger()
+}
+
+// serveLedger answers tile clients where the configuration says.
+func (a *App) serveLedger() error {
+	if a.cfg.Ledger.Listen == "" || a.opts.Private {
+		return nil
+	}
+	ln, err := net.Listen("tcp", a.cfg.Ledger.Listen)
+	if err != nil {
+		return fmt.Errorf("ledger.listen: %w", err)
+	}
+	srv := &http.Server{Handler: a.writer.Handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	a.tiles = ln.Addr().String()
+	a.onStop("ledger listener", func() error { _ = ln.Close(); return ignoreClosed(srv.Close()) })
+	a.onRun("ledger listener", func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+		return ignoreClosed(srv.Serve(ln))
+	})
 	return nil
+}
+
+// contradicted records that a witness keeps another log.
+func (a *App) contradicted(ctx context.Context, witness string, p auditledger.Problem) {
+	if a.alerter == nil {
+		return
+	}
+	err := a.raise(ctx, control.Fault{
+		Reason: "record-changed", Key: []string{string(p.Kind), witness, fmt.Sprint(p.Other)}, Time: time.Now(), Count: 1,
+		Facts: map[string]string{"what": string(p.Kind), "table": "ledger"},
+	})
+	if err != nil {
+		a.log.Error("failed to record that a witness contradicts the ledger", "witness", witness, "error", err)
+	}
 }
 
 // alarm is told of chunks that wait for their leaf; nil where no alerter is.

@@ -62,7 +62,11 @@ func (f facts) Checkpoint(ctx context.Context) (reports.Checkpoint, error) {
 	if err != nil || c.Size == 0 {
 		return reports.Checkpoint{}, err
 	}
-	return reports.Checkpoint{Size: c.Size, Root: hex.EncodeToString(c.Root)}, nil
+	s, err := f.a.ledger.State(ctx)
+	if err != nil {
+		return reports.Checkpoint{}, err
+	}
+	return reports.Checkpoint{Size: c.Size, Root: hex.EncodeToString(c.Root), Witnessed: len(s.Witnesses) > 0}, nil
 }
 
 func (f facts) Controls(lang string) []reports.Control {

@@ -53,19 +53,25 @@ func TestVerifyNamesTheRow(t *testing.T) {
 	row := s.rows("SELECT chunk, row, url_template, stream, offset FROM entries WHERE row = 123")[0]
 	s.stop()
 	where := "WHERE chunk = '" + row[0] + "' AND row = 123 SETTINGS mutations_sync = 2"
+	raised := 0
 	for _, tc := range []struct {
 		name       string
 		do, undo   []string
 		table, row string
+		fresh      int // findings that are new
 	}{
 		{"a byte changed", []string{"ALTER TABLE entries_all UPDATE url_template = 'GET /producta/{id}' " + where},
-			[]string{"ALTER TABLE entries_all UPDATE url_template = '" + row[2] + "' " + where}, "entries", "123"},
+			[]string{"ALTER TABLE entries_all UPDATE url_template = '" + row[2] + "' " + where}, "entries", "123", 1},
 		{"a number changed", []string{"ALTER TABLE entries_all UPDATE status_code = 201 " + where},
-			[]string{"ALTER TABLE entries_all UPDATE status_code = 200 " + where}, "entries", "123"},
+			[]string{"ALTER TABLE entries_all UPDATE status_code = 200 " + where}, "entries", "123", 0},
 		{"a row added", []string{"INSERT INTO entries_all SELECT * REPLACE(toUInt64(offset + 1) AS offset, toUInt32(401) AS row) FROM (SELECT * FROM entries_all WHERE chunk = '" + row[0] + "' AND row = 123)"},
-			[]string{"ALTER TABLE entries_all DELETE WHERE row = 401 SETTINGS mutations_sync = 2"}, "entries", ""},
-		{"a rejection removed", []string{"ALTER TABLE rejections DELETE WHERE 1 SETTINGS mutations_sync = 2"}, nil, "rejections", ""},
-		{"a row removed", []string{"ALTER TABLE entries_all DELETE " + where}, nil, "entries", "123"},
+			[]string{"ALTER TABLE entries_all DELETE WHERE row = 401 SETTINGS mutations_sync = 2"}, "entries", "", 1},
+		{"rows of a chunk of its own", []string{"INSERT INTO entries_all SELECT * REPLACE('lines.v1-0-0-ffffffff' AS chunk) FROM (SELECT * FROM entries_all WHERE chunk = '" + row[0] + "' AND row = 123)"},
+			[]string{"ALTER TABLE entries_all DELETE WHERE chunk = 'lines.v1-0-0-ffffffff' SETTINGS mutations_sync = 2"}, "lines.v1-0-0-ffffffff", "", 1},
+		{"a chunk hidden", []string{"INSERT INTO superseded SELECT '" + row[0] + "', 1, now64(3)"},
+			[]string{"ALTER TABLE superseded DELETE WHERE 1 SETTINGS mutations_sync = 2"}, "hidden", "", 1},
+		{"a rejection removed", []string{"ALTER TABLE rejections DELETE WHERE 1 SETTINGS mutations_sync = 2"}, nil, "rejections", "", 1},
+		{"a row removed", []string{"ALTER TABLE entries_all DELETE " + where}, nil, "entries", "123", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s.t = t
@@ -76,11 +82,18 @@ func TestVerifyNamesTheRow(t *testing.T) {
 				t.Errorf("%+v, want a fault", v)
 			}
 			all := strings.Join(v.Faults, "\n")
-			for _, want := range []string{tc.table, row[0], tc.row} {
+			for _, want := range []string{tc.table, tc.row} {
 				if !strings.Contains(all, want) {
 					t.Errorf("%s\ndoes not name %s", all, want)
 				}
 			}
+			// A changed and a removed row of one table of one chunk are two findings, the
+			// same one found again is none.
+			n := s.count("SELECT count() FROM findings WHERE control = 'GV-03' AND facts['reason'] = 'record-changed'")
+			if n != raised+tc.fresh {
+				t.Errorf("%d findings, want %d", n, raised+tc.fresh)
+			}
+			raised = n
 			s.stop()
 			if tc.undo == nil {
 				return

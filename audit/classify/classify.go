@@ -4,7 +4,10 @@
 // It looks at the request target, referer, host, user agent, user, resource
 // name and the named fields. The client's own address is no found data, and a
 // value counts too when the data map declares it as the subject: an e-mail
-// address in a URL is a finding either way. It changes and masks nothing. The
+// address in a URL is a finding either way. What it notes are the groups that
+// controls name (national_id for the numbers of every country, credential),
+// and only where a checksum, a name beside the value or its shape makes it
+// likely: an order number is no violation. It changes and masks nothing. The
 // pipeline calls it after enrich.
 package classify
 
@@ -21,42 +24,59 @@ import (
 // access is this package's permission to read clear values.
 var access plainaccess.Token
 
-// Stage fills Event.Found.
-type Stage struct{}
+// sure is the confidence from which on a match that nothing validates counts.
+const sure = 70
 
-// New returns the stage.
-func New() *Stage { return &Stage{} }
+// Stage fills Event.Found.
+type Stage struct {
+	detector *detect.Detector
+	groups   map[detect.Kind]string
+}
+
+// New returns the stage. Session ids and user names in a line are those of who
+// acts, which other fields of the entry tell: they are not looked for.
+func New() *Stage {
+	d, err := detect.New(detect.Options{Off: []detect.Kind{"session", "username"}})
+	if err != nil {
+		panic(err) // a test makes one
+	}
+	s := &Stage{detector: d, groups: map[detect.Kind]string{}}
+	for _, k := range d.Kinds() {
+		s.groups[k.Kind] = k.Group
+	}
+	return s
+}
 
 // Process is the stage.
-func (*Stage) Process(_ context.Context, b *audit.Batch) error {
+func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	for i := range b.Events {
 		if e := &b.Events[i]; !e.Rejected {
 			e.Found = e.Found[:0]
-			event(e)
+			s.event(e)
 		}
 	}
 	return nil
 }
 
 // event looks at every field of one event.
-func event(e *audit.Event) {
+func (s *Stage) event(e *audit.Event) {
 	var buf [16]detect.Match
 	target := e.Target.Reveal(access)
 	query := strings.IndexByte(target, '?')
-	for _, m := range detect.Scan(buf[:0], target) {
+	for _, m := range s.detector.Scan(buf[:0], target) {
 		place := "path"
 		if query >= 0 && m.Start > query {
 			place = "query"
 		}
-		add(e, m.Kind, place)
+		s.add(e, &m, place)
 	}
-	look(e, e.Referer, "referer")
-	look(e, e.UserAgent, "user_agent")
-	look(e, e.User, "user")
-	look(e, e.ResourceName, "resource")
-	for _, m := range detect.Scan(buf[:0], e.Host.Reveal(access)) {
+	s.look(e, e.Referer, "", "referer")
+	s.look(e, e.UserAgent, "", "user_agent")
+	s.look(e, e.User, "", "user")
+	s.look(e, e.ResourceName, "", "resource")
+	for _, m := range s.detector.Scan(buf[:0], e.Host.Reveal(access)) {
 		if m.Kind != detect.IPv4 && m.Kind != detect.IPv6 { // the server's own address
-			add(e, m.Kind, "host")
+			s.add(e, &m, "host")
 		}
 	}
 	for i := range e.Fields {
@@ -64,27 +84,31 @@ func event(e *audit.Event) {
 		if i > 0 && f.Value == e.Fields[i-1].Value && strings.HasPrefix(f.Name, "header:") {
 			continue // the same value again under the name of a header
 		}
-		look(e, f.Value, f.Name)
+		s.look(e, f.Value, f.Name, f.Name)
 	}
 }
 
 // look adds what stands in one value.
-func look(e *audit.Event, t plain.Text, place string) {
+func (s *Stage) look(e *audit.Event, t plain.Text, name, place string) {
 	if t.Empty() {
 		return
 	}
 	var buf [8]detect.Match
-	for _, m := range detect.Scan(buf[:0], t.Reveal(access)) {
-		add(e, m.Kind, place)
+	for _, m := range s.detector.Named(buf[:0], name, t.Reveal(access)) {
+		s.add(e, &m, place)
 	}
 }
 
-// add notes a kind at a place once.
-func add(e *audit.Event, kind detect.Kind, place string) {
+// add notes a group at a place once.
+func (s *Stage) add(e *audit.Event, m *detect.Match, place string) {
+	if !m.Validated && m.Confidence < sure {
+		return
+	}
+	group := s.groups[m.Kind]
 	for _, f := range e.Found {
-		if f.Kind == string(kind) && f.Place == place {
+		if f.Kind == group && f.Place == place {
 			return
 		}
 	}
-	e.Found = append(e.Found, audit.Found{Kind: string(kind), Place: place})
+	e.Found = append(e.Found, audit.Found{Kind: group, Place: place})
 }

@@ -74,8 +74,9 @@ func (s *Stage) principal(e *audit.Event, p *sourcePlan) *datamap.Principal {
 			break
 		}
 	}
-	// A user on these is what somebody claimed, whoever wrote the field.
-	if e.Status == 401 || e.Status == 407 {
+	// A user on these is what somebody claimed, whoever wrote the field; a line
+	// that a client could have written may name anybody.
+	if e.Status == 401 || e.Status == 407 || e.Integrity == audit.IntegrityAmbiguous {
 		e.PrincipalVerified = false
 	}
 	if e.Principal.Empty() {

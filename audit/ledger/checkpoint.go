@@ -3,7 +3,10 @@ package ledger
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/transparency-dev/formats/log"
@@ -36,7 +39,11 @@ func ParseCheckpoint(raw []byte, public ed25519.PublicKey, origin string) (Check
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	cp, _, _, err := log.ParseCheckpoint(raw, origin, v)
+	return parseCheckpoint(raw, v)
+}
+
+func parseCheckpoint(raw []byte, v note.Verifier) (Checkpoint, error) {
+	cp, _, _, err := log.ParseCheckpoint(raw, v.Name(), v)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("failed to verify the checkpoint's signature: %w", err)
 	}
@@ -52,6 +59,32 @@ func VerifierKey(public ed25519.PublicKey, origin string) (string, error) {
 	k, err := note.NewEd25519VerifierKey(origin, public)
 	if err != nil {
 		return "", fmt.Errorf("failed to make the ledger's verifier key: %w", err)
+	}
+	return k, nil
+}
+
+// ParseVerifierKey takes a verifier key apart.
+func ParseVerifierKey(k string) (public ed25519.PublicKey, origin string, err error) {
+	v, err := note.NewVerifier(k)
+	if err != nil {
+		return nil, "", fmt.Errorf("failed to use the ledger's public key: %w", err)
+	}
+	_, key, _ := strings.Cut(k[len(v.Name())+1:], "+")
+	raw, err := base64.StdEncoding.DecodeString(key)
+	if err != nil || len(raw) != 1+ed25519.PublicKeySize {
+		return nil, "", errors.New("failed to use the ledger's public key: not an Ed25519 key")
+	}
+	return raw[1:], v.Name(), nil
+}
+
+// KeyFile is the name of the file beside the checkpoint with the verifier key.
+const KeyFile = "ledger.pub"
+
+// ParseKeyFile reads the verifier key from the text of a key file: its one line.
+func ParseKeyFile(b []byte) (string, error) {
+	k := strings.TrimSpace(string(b))
+	if _, err := note.NewVerifier(k); err != nil {
+		return "", errors.New("not a ledger's public key: NAME+HASH+KEY in one line")
 	}
 	return k, nil
 }

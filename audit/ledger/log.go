@@ -62,12 +62,32 @@ func OpenLog(ctx context.Context, dir string, signer Signer, origin string) (*Lo
 		err = l.load(ctx)
 	}
 	if err == nil {
+		err = l.writeKey()
+	}
+	if err == nil {
 		l.marks, err = openMarkWriter(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.lock.Close())
 	}
 	return l, nil
+}
+
+// writeKey leaves the public key beside the checkpoint, so that the folder and
+// its copies can be checked by themselves.
+func (l *Log) writeKey() error {
+	k, err := VerifierKey(l.key.Public(), l.origin)
+	if err != nil {
+		return err
+	}
+	want := []byte(k + "\n")
+	if have, err := os.ReadFile(filepath.Join(l.dir, KeyFile)); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	if err := l.writeFile(KeyFile, want); err != nil {
+		return fmt.Errorf("failed to write the ledger's public key: %w", err)
+	}
+	return nil
 }
 
 // lockDir makes this process the one writer of dir.

@@ -14,6 +14,7 @@ import (
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 
+	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
 )
 
@@ -230,8 +231,9 @@ func TestMarksSurviveTornWrite(t *testing.T) {
 		chunk, table string
 		want         []byte
 	}{{"c1", "entries", a}, {"c1", "findings", b}, {"c1", "rejections", nil}, {"c2", "entries", b}, {"c3", "entries", nil}} {
-		got, err := l.Marks(tc.chunk, 1, tc.table)
-		if err != nil || !cmp.Equal(got, tc.want) {
+		k := audit.ChunkKey{ID: tc.chunk, Version: 1}
+		all, err := l.Marks(tc.table, []audit.ChunkKey{k})
+		if got := all[k]; err != nil || !cmp.Equal(got, tc.want) {
 			t.Errorf("%s %s: %q, %v", tc.chunk, tc.table, got, err)
 		}
 	}

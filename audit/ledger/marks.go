@@ -14,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/tallystick/tallystick/audit"
 )
 
 // Row marks are kept in rows/DAY.marks, one record for a table of a chunk: the
@@ -170,41 +172,53 @@ func ended(err error) error {
 	return err
 }
 
-// Marks returns the row marks of a table of a chunk, or nil if there are none.
-func (r *Reader) Marks(chunk string, version uint16, table string) ([]byte, error) {
+// Marks returns the row marks of a table of some chunks, as far as there are
+// any, in one pass over the files.
+func (r *Reader) Marks(table string, chunks []audit.ChunkKey) (map[audit.ChunkKey][]byte, error) {
 	names, err := filepath.Glob(filepath.Join(r.dir, marksFolder, "*"+marksSuffix))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(names)
-	want := markName(chunk, version, table)
-	for _, name := range slices.Backward(names) {
-		m, err := marksIn(name, want)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("failed to read the row marks of chunk %s: %w", chunk, err)
-		}
-		if m != nil {
-			return m, nil
+	want := make(map[string]audit.ChunkKey, len(chunks))
+	for _, k := range chunks {
+		want[markName(k.ID, k.Version, table)] = k
+	}
+	out := map[audit.ChunkKey][]byte{}
+	for _, name := range slices.Backward(names) { // of two records the last counts
+		if err := marksIn(name, want, out); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("failed to read the row marks of %d chunks: %w", len(chunks), err)
 		}
 	}
-	return nil, nil
+	return out, nil
 }
 
-func marksIn(path, want string) ([]byte, error) {
+// marksIn adds to out what a file has of the marks that are wanted and not found
+// yet.
+func marksIn(path string, want map[string]audit.ChunkKey, out map[audit.ChunkKey][]byte) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	at, size := int64(-1), uint32(0)
-	if _, err := scanMarks(f, func(name string, a int64, n uint32) {
-		if name == want {
-			at, size = a, n
-		}
-	}); err != nil || at < 0 {
-		return nil, err
+	type place struct {
+		at int64
+		n  uint32
 	}
-	m := make([]byte, size)
-	_, err = f.ReadAt(m, at)
-	return m, err
+	found := map[audit.ChunkKey]place{}
+	if _, err := scanMarks(f, func(name string, at int64, n uint32) {
+		if k, ok := want[name]; ok && out[k] == nil {
+			found[k] = place{at, n}
+		}
+	}); err != nil {
+		return err
+	}
+	for k, p := range found {
+		m := make([]byte, p.n)
+		if _, err := f.ReadAt(m, p.at); err != nil {
+			return err
+		}
+		out[k] = m
+	}
+	return nil
 }

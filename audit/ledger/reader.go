@@ -95,14 +95,22 @@ func (r *Reader) ConsistencyProof(cp Checkpoint, old uint64) ([]Hash, error) {
 
 // CheckInclusion checks the proof of a leaf against a checkpoint.
 func CheckInclusion(cp Checkpoint, index uint64, leaf []byte, proof []Hash) error {
-	p := make(tlog.RecordProof, len(proof))
-	for i, h := range proof {
-		p[i] = h
-	}
-	if err := tlog.CheckRecord(p, int64(cp.Size), tlog.Hash(cp.Root), int64(index), tlog.RecordHash(leaf)); err != nil {
+	if err := checkPath(cp.Size, Hash(cp.Root), index, leafHash(leaf), proof); err != nil {
 		return fmt.Errorf("leaf %d is not in checkpoint %d: %w", index, cp.Size, err)
 	}
 	return nil
+}
+
+// checkPath checks the inclusion path of leaf hash h, number n of size.
+func checkPath(size uint64, root Hash, n uint64, h Hash, path []Hash) error {
+	if n >= size || size > 1<<62 {
+		return errors.New("its number is out of range")
+	}
+	p := make(tlog.RecordProof, len(path))
+	for i, h := range path {
+		p[i] = h
+	}
+	return tlog.CheckRecord(p, int64(size), root, int64(n), h)
 }
 
 func toHashes[P ~[]tlog.Hash](p P) []Hash {

@@ -14,6 +14,8 @@ const (
 	TableDiffers     ProblemKind = "table-differs"     // which row cannot be told: there are no marks, or they fit
 	ChunkMissing     ProblemKind = "chunk-missing"     // the log has a leaf, the store no such chunk
 	ChunkUnsequenced ProblemKind = "chunk-unsequenced" // closed for longer than the grace and without leaf
+	ChunkUnknown     ProblemKind = "chunk-unknown"     // rows of a chunk of which neither log nor register knows
+	ChunkHidden      ProblemKind = "chunk-hidden"      // taken from the readers' sight without a later version in the log
 	CheckpointForged ProblemKind = "checkpoint-forged" // not signed by the ledger's key
 	LogDamaged       ProblemKind = "log-damaged"       // the leaves do not give the checkpoint's root
 	LogRolledBack    ProblemKind = "log-rolled-back"   // the log is shorter than the checkpoint given
@@ -49,11 +51,16 @@ type Result struct {
 	Leaves     uint64 // leaves under the checkpoint
 	Chunks     uint64 // chunks of the store that were recomputed
 	Rows       uint64 // their rows
-	// Pending are chunks that closed so lately that they have no leaf yet.
+	// Pending are chunks that are being written, or closed so lately that they
+	// have no leaf yet.
 	Pending uint64
-	// Witnessed means that a checkpoint kept elsewhere was given and fits.
+	// Witnessed means that a checkpoint kept elsewhere was given and fits, or
+	// that a witness signed this one.
 	Witnessed bool
-	Problems  []Problem // in the order of chunk, version and table
+	// Witnesses are those that signed this checkpoint when asked, Silent those
+	// that did not answer. Set by services/ledger.
+	Witnesses, Silent []string
+	Problems          []Problem // in the order of chunk, version and table
 }
 
 // OK reports whether everything fits.

@@ -106,12 +106,16 @@ func newRowHasher(salt []byte) rowHasher {
 }
 
 func (r *rowHasher) hash(row uint64, canonical []byte) Hash {
+	r.buf = append(r.buf[:0], 0)
+	r.buf = append(r.buf, r.blindOf(row)...)
+	r.buf = append(r.buf, canonical...)
+	return sha256.Sum256(r.buf)
+}
+
+// blindOf is valid until the next call.
+func (r *rowHasher) blindOf(row uint64) []byte {
 	binary.BigEndian.PutUint64(r.num[:], row)
 	r.mac.Reset()
 	r.mac.Write(r.num[:])
-	blind := r.mac.Sum(r.blind[:0])
-	r.buf = append(r.buf[:0], 0)
-	r.buf = append(r.buf, blind[:blindSize]...)
-	r.buf = append(r.buf, canonical...)
-	return sha256.Sum256(r.buf)
+	return r.mac.Sum(r.blind[:0])[:blindSize]
 }

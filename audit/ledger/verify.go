@@ -11,37 +11,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/text"
 )
-
-// Source reads what the store holds. Rows come in the order in which the chunk
-// committed to them: entries by row, rejections as SortRejections has them,
-// findings as SortFindings has them. f must not keep what it is given.
-type Source interface {
-	// EachChunk calls f with each closed chunk, all versions, superseded ones
-	// too, and what the store believes to be its leaf, which verify does not
-	// trust. Roots and RowMarks need not be set.
-	EachChunk(ctx context.Context, f func(c *audit.Chunk, leaf int64) error) error
-	EachEntry(ctx context.Context, chunk string, version uint16, f func(*audit.Entry) error) error
-	EachRejection(ctx context.Context, chunk string, version uint16, f func(*audit.Rejection) error) error
-	EachFinding(ctx context.Context, chunk string, version uint16, f func(*audit.Finding) error) error
-}
-
-// LogReader reads the files of the log. Reader is the one over a folder.
-type LogReader interface {
-	// ReadCheckpoint returns the newest checkpoint, unchecked.
-	ReadCheckpoint(ctx context.Context) ([]byte, error)
-	// ReadLeaves calls f with the leaves from index from up to size, in order.
-	ReadLeaves(ctx context.Context, from, size uint64, f func(index uint64, raw []byte) error) error
-	// Marks returns the row marks of a table, or nil if there are none.
-	Marks(chunk string, version uint16, table string) ([]byte, error)
-}
 
 // Options are what Verify is given beside store and log.
 type Options struct {
@@ -50,34 +24,50 @@ type Options struct {
 	// Kept is a checkpoint that was kept elsewhere, older or newer than the
 	// log's own. Optional: without one the result is unwitnessed.
 	Kept []byte
-	// Workers is how many chunks are checked at once; 0 means one per core.
+	// From and Until bound the rows that are recomputed to the chunks whose leaf
+	// was made then: from From, before Until. Zero means no bound. The log
+	// itself is always checked whole.
+	From, Until time.Time
+	// SinceKept bounds them to the leaves that came after Kept.
+	SinceKept bool
+	// Workers is how many groups of chunks are checked at once; 0 means one per
+	// core, at most three, so that the embedded engine has room for inserts.
 	Workers int
 	// Grace is how long a chunk may be without leaf. Zero means a minute.
 	Grace time.Duration
 	Now   func() time.Time // nil means time.Now
 }
 
-// Verify recomputes the roots of every chunk from the store and compares them
+// maxWorkers leaves the embedded engine, which runs four statements at once, one
+// for the auditor.
+const maxWorkers = 3
+
+// Verify recomputes the roots of the chunks from the store and compares them
 // with the leaves under the signed checkpoint. What does not fit is in the
 // result; an error means that the check itself could not be done. progress is
 // called from one goroutine with rows done and in all; it may be nil.
+//
+// Memory is bounded by about 200 bytes a chunk and 50 MB a worker.
 func Verify(ctx context.Context, src Source, log LogReader, o Options, progress func(done, total uint64)) (*Result, error) {
-	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.Workers = cmp.Or(o.Workers, min(runtime.GOMAXPROCS(0), maxWorkers))
 	o.Grace = cmp.Or(o.Grace, time.Minute)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	v := &verification{src: src, log: log, o: o, res: &Result{}, leaves: map[chunkKey]Leaf{}, gone: map[chunkKey]map[string]bool{}}
+	v := &verification{
+		src: src, log: log, o: o, res: &Result{},
+		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{},
+	}
 	// The log is read before the store, so that a chunk which closes meanwhile
 	// is one without leaf yet and never a leaf without chunk.
 	ok, err := v.readLog(ctx)
 	if err != nil || !ok {
 		return v.res, err
 	}
-	if err := v.readChunks(ctx); err != nil {
+	if err := v.readStates(ctx); err != nil {
 		return v.res, err
 	}
-	if err := v.checkChunks(ctx, progress); err != nil {
+	if err := v.checkRows(ctx, progress); err != nil {
 		return v.res, err
 	}
 	slices.SortStableFunc(v.res.Problems, func(a, b Problem) int {
@@ -86,9 +76,13 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 	return v.res, nil
 }
 
-type chunkKey struct {
-	id      string
-	version uint16
+// VerifyLog checks the log alone: that its leaves give the root of its signed
+// checkpoint and, with o.Kept, that it continues that one. It needs nothing but
+// the files and the key.
+func VerifyLog(ctx context.Context, log LogReader, o Options) (*Result, error) {
+	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{}}
+	_, err := v.readLog(ctx)
+	return v.res, err
 }
 
 type verification struct {
@@ -96,15 +90,19 @@ type verification struct {
 	log    LogReader
 	o      Options
 	res    *Result
-	leaves map[chunkKey]Leaf            // chunk leaves
+	since  uint64 // leaves before it are not recomputed
+	leaves map[chunkKey]*leafAt
 	gone   map[chunkKey]map[string]bool // tables with a tombstone
-	todo   []chunk
 }
 
-type chunk struct {
-	key  chunkKey
-	leaf Leaf
-	salt []byte
+// leafAt is what is kept of a chunk's leaf between the passes.
+type leafAt struct {
+	index  uint64
+	rows   uint64 // that it counts in all tables
+	hash   Hash   // of its bytes, so that the second reading is of the same
+	inSpan bool
+	stored bool
+	salt   []byte
 }
 
 func (v *verification) problem(p Problem) { v.res.Problems = append(v.res.Problems, p) }
@@ -121,21 +119,20 @@ func (v *verification) readLog(ctx context.Context) (bool, error) {
 		v.problem(Problem{Kind: CheckpointForged})
 		return false, nil
 	}
-	var kept Checkpoint
-	if v.o.Kept != nil {
-		if kept, err = ParseCheckpoint(v.o.Kept, v.o.Public, v.o.Origin); err != nil {
-			return false, &text.Hint{Err: fmt.Errorf("failed to use the checkpoint that was given: %w", err), Hint: "give a file that tallystick ledger checkpoint wrote for this installation"}
-		}
+	kept, err := v.kept()
+	if err != nil {
+		return false, err
 	}
 	var all tree
-	keptRoot := (&tree{}).root()
+	keptRoot := all.root()
 	err = v.log.ReadLeaves(ctx, 0, cp.Size, func(i uint64, raw []byte) error {
-		all.add(leafHash(raw))
+		h := leafHash(raw)
+		all.add(h)
 		if all.count == kept.Size {
 			keptRoot = all.root()
 		}
 		if leaf, err := ParseLeaf(raw); err == nil {
-			v.note(leaf)
+			v.note(leaf, i, h)
 			cp.Time = leaf.Time
 		}
 		return nil
@@ -153,22 +150,59 @@ func (v *verification) readLog(ctx context.Context) (bool, error) {
 	if v.o.Kept == nil || !v.res.OK() {
 		return v.res.OK(), nil
 	}
-	switch {
-	case kept.Size > cp.Size:
-		v.problem(Problem{Kind: LogRolledBack, Size: cp.Size, Other: kept.Size})
-	case !bytes.Equal(keptRoot[:], kept.Root):
-		v.problem(Problem{Kind: LogForked, Size: cp.Size, Other: kept.Size})
-	default:
+	if k := Compare(cp, kept, keptRoot); k != "" {
+		v.problem(Problem{Kind: k, Size: cp.Size, Other: kept.Size})
+	} else {
 		v.res.Witnessed = true
 	}
 	return true, nil
 }
 
-func (v *verification) note(l Leaf) {
-	k := chunkKey{l.Chunk, l.Version}
+// Compare says how a log stands to a checkpoint of it that was kept elsewhere:
+// rolled back, forked or, "", a continuation. root is the root of the log's own
+// first kept.Size leaves.
+func Compare(log, kept Checkpoint, root Hash) ProblemKind {
+	switch {
+	case kept.Size > log.Size:
+		return LogRolledBack
+	case !bytes.Equal(root[:], kept.Root):
+		return LogForked
+	}
+	return ""
+}
+
+// kept is the checkpoint that was kept elsewhere, the zero value without one.
+func (v *verification) kept() (Checkpoint, error) {
+	if v.o.Kept == nil {
+		return Checkpoint{}, nil
+	}
+	cp, err := ParseCheckpoint(v.o.Kept, v.o.Public, v.o.Origin)
+	if err != nil {
+		return cp, &text.Hint{
+			Err:  fmt.Errorf("failed to use the checkpoint that was given: %w", err),
+			Hint: "give a file that tallystick ledger checkpoint wrote for this installation",
+		}
+	}
+	if v.o.SinceKept {
+		v.since = cp.Size
+	}
+	return cp, nil
+}
+
+// note remembers a leaf. Of two about one chunk the first counts: the writer
+// makes one only.
+func (v *verification) note(l Leaf, index uint64, hash Hash) {
+	k := audit.ChunkKey{ID: l.Chunk, Version: l.Version}
 	switch l.Type {
 	case LeafChunk:
-		v.leaves[k] = l
+		if v.leaves[k] != nil {
+			return
+		}
+		at := &leafAt{index: index, hash: hash, inSpan: v.inSpan(l, index)}
+		for _, t := range l.Tables {
+			at.rows += t.Count
+		}
+		v.leaves[k] = at
 	case LeafTombstone:
 		if v.gone[k] == nil {
 			v.gone[k] = map[string]bool{}
@@ -181,84 +215,89 @@ func (v *verification) note(l Leaf) {
 	}
 }
 
-// readChunks matches the store's chunks with the leaves.
-func (v *verification) readChunks(ctx context.Context) error {
-	here := map[chunkKey]bool{}
-	err := v.src.EachChunk(ctx, func(c *audit.Chunk, _ int64) error {
-		k := chunkKey{c.ID, c.Version}
-		here[k] = true
-		leaf, ok := v.leaves[k]
-		switch {
-		case ok:
-			v.todo = append(v.todo, chunk{key: k, leaf: leaf, salt: bytes.Clone(c.Salt)})
-		case v.o.Now().Sub(c.Opened) > v.o.Grace:
-			v.problem(Problem{Kind: ChunkUnsequenced, Chunk: c.ID, Version: c.Version})
-		default:
-			v.res.Pending++
+func (v *verification) inSpan(l Leaf, index uint64) bool {
+	return index >= v.since && !l.Time.Before(v.o.From) && (v.o.Until.IsZero() || l.Time.Before(v.o.Until))
+}
+
+// readStates matches the store's chunks with the leaves.
+func (v *verification) readStates(ctx context.Context) error {
+	known := map[audit.ChunkKey]bool{} // chunks without a leaf; true if closed
+	opened := map[audit.ChunkKey]time.Time{}
+	err := v.src.EachState(ctx, func(s audit.ChunkState) error {
+		if at := v.leaves[s.ChunkKey]; at == nil {
+			known[s.ChunkKey] = known[s.ChunkKey] || s.Closed
+			opened[s.ChunkKey] = s.Opened
+		} else if s.Closed && !at.stored {
+			at.stored, at.salt = true, bytes.Clone(s.Salt)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("failed to read the store's chunks: %w", err)
 	}
-	for k := range v.leaves {
-		if !here[k] && len(v.gone[k]) < len(Tables) {
-			v.problem(Problem{Kind: ChunkMissing, Chunk: k.id, Version: k.version})
+	for k, closed := range known {
+		if closed && v.o.Now().Sub(opened[k]) > v.o.Grace {
+			v.problem(Problem{Kind: ChunkUnsequenced, Chunk: k.ID, Version: k.Version})
+		} else {
+			v.res.Pending++
+		}
+	}
+	for k, at := range v.leaves {
+		if !at.stored && len(v.gone[k]) < len(Tables) {
+			v.problem(Problem{Kind: ChunkMissing, Chunk: k.ID, Version: k.Version})
+		}
+	}
+	if err := v.findStrangers(ctx, known); err != nil {
+		return err
+	}
+	return v.findHidden(ctx)
+}
+
+// findStrangers names chunks that have rows and are in neither log nor register:
+// whoever adds rows by hand makes such, or else changes a chunk that is checked.
+func (v *verification) findStrangers(ctx context.Context, known map[audit.ChunkKey]bool) error {
+	seen := map[audit.ChunkKey]bool{}
+	var strange []audit.ChunkKey
+	err := v.src.EachStored(ctx, func(k audit.ChunkKey) error {
+		if _, ok := known[k]; !ok && v.leaves[k] == nil && !seen[k] {
+			seen[k] = true
+			strange = append(strange, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to list the chunks that have rows: %w", err)
+	}
+	if len(strange) == 0 {
+		return nil
+	}
+	// A chunk that opened since the register was read is no stranger.
+	if err := v.src.EachState(ctx, func(s audit.ChunkState) error { delete(seen, s.ChunkKey); return nil }); err != nil {
+		return fmt.Errorf("failed to read the store's chunks again: %w", err)
+	}
+	for _, k := range strange {
+		if seen[k] {
+			v.problem(Problem{Kind: ChunkUnknown, Chunk: k.ID, Version: k.Version})
 		}
 	}
 	return nil
 }
 
-// checkChunks recomputes the chunks, several at once.
-func (v *verification) checkChunks(ctx context.Context, progress func(done, total uint64)) error {
-	var done atomic.Uint64
-	var total uint64
-	for _, c := range v.todo {
-		for name, t := range c.leaf.Tables {
-			if !v.gone[c.key][name] {
-				total += t.Count
-			}
+// findHidden names versions that readers no longer see although no later version
+// of the chunk is in the log.
+func (v *verification) findHidden(ctx context.Context) error {
+	newest := map[string]uint16{}
+	for k := range v.leaves {
+		newest[k.ID] = max(newest[k.ID], k.Version)
+	}
+	err := v.src.EachSuperseded(ctx, func(k audit.ChunkKey) error {
+		if newest[k.ID] <= k.Version {
+			v.problem(Problem{Kind: ChunkHidden, Chunk: k.ID, Version: k.Version})
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to read which chunks were replaced: %w", err)
 	}
-	found := make([][]Problem, len(v.todo))
-	finished := make(chan struct{})
-	var g errgroup.Group
-	g.Go(func() error { report(&done, total, finished, progress); return nil })
-	var work errgroup.Group
-	work.SetLimit(v.o.Workers)
-	for i, c := range v.todo {
-		work.Go(func() (err error) {
-			if err = ctx.Err(); err == nil {
-				found[i], err = v.checkChunk(ctx, c, &done)
-			}
-			return err
-		})
-	}
-	err := work.Wait()
-	close(finished)
-	_ = g.Wait()
-	for _, ps := range found {
-		v.res.Problems = append(v.res.Problems, ps...)
-	}
-	v.res.Chunks, v.res.Rows = uint64(len(v.todo)), done.Load()
-	return err
-}
-
-// report calls progress a few times a second until finished is closed, and
-// then once more.
-func report(done *atomic.Uint64, total uint64, finished <-chan struct{}, progress func(done, total uint64)) {
-	if progress == nil {
-		return
-	}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			progress(done.Load(), total)
-		case <-finished:
-			progress(done.Load(), total)
-			return
-		}
-	}
+	return nil
 }

@@ -3,168 +3,164 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/tallystick/tallystick/audit"
 )
 
-// row is a row of the store on its way through verify.
-type row struct {
-	canonical []byte // valid until the next row
-	entry     *audit.Entry
-	rejection *audit.Rejection
-	finding   *audit.Finding
+type chunkKey = audit.ChunkKey
+
+// chunk is a chunk of a group on its way through verify.
+type chunk struct {
+	key    chunkKey
+	leaf   Leaf
+	gone   map[string]bool // tables with a tombstone
+	hasher rowHasher
+	rows   placed // of the table that is being read
 }
 
-func (r row) id() string {
-	switch {
-	case r.entry != nil:
-		return r.entry.EntryID()
-	case r.rejection != nil:
-		return r.rejection.Origin.EntryID()
-	default:
-		return r.finding.ID
+// placed are the hashes of the stored rows of a table of a chunk, at the numbers
+// that the rows have.
+type placed struct {
+	limit  uint64 // rows that the leaf counts
+	hashes []Hash // as far as rows came
+	have   []bool
+	count  uint64 // places that are taken
+	// extra is the lowest number of a row beyond limit or of a second row with
+	// its number; extras counts such rows.
+	extra  uint64
+	extras uint64
+}
+
+// add puts the hash of a row where its number says.
+func (p *placed) add(r *row, h *rowHasher) {
+	n := uint64(r.n)
+	if n >= p.limit || n < uint64(len(p.have)) && p.have[n] {
+		if p.extras == 0 || n < p.extra {
+			p.extra = n
+		}
+		p.extras++
+		return
 	}
+	for uint64(len(p.have)) <= n {
+		p.have, p.hashes = append(p.have, false), append(p.hashes, Hash{})
+	}
+	p.hashes[n], p.have[n] = h.hash(n, r.canonical), true
+	p.count++
 }
 
-// checkChunk compares the tables of one chunk with its leaf. The first row that
-// does not fit is named per table.
-func (v *verification) checkChunk(ctx context.Context, c chunk, done *atomic.Uint64) ([]Problem, error) {
+// gives reports whether all rows are there and give the root.
+func (p *placed) gives(root []byte) bool {
+	if p.extras > 0 || p.count != p.limit {
+		return false
+	}
+	var t tree
+	for i := range p.hashes {
+		t.add(p.hashes[i])
+	}
+	h := t.root()
+	return root == nil && p.limit == 0 || bytes.Equal(h[:], root)
+}
+
+// fault finds the first row that is missing, does not fit its mark or is one too
+// many. Without marks changed rows are passed over. gone: rows may be missing.
+func (p *placed) fault(marks []byte, gone bool) (kind ProblemKind, row uint64) {
+	if uint64(len(marks)) != p.limit*MarkSize {
+		marks = nil
+	}
+	for n := range p.limit {
+		switch missing := n >= uint64(len(p.have)) || !p.have[n]; {
+		case p.extras > 0 && p.extra == n:
+			return RowAdded, n
+		case missing && !gone:
+			return RowRemoved, n
+		case !missing && marks != nil && !p.fits(n, marks):
+			return RowChanged, n
+		}
+	}
+	if p.extras > 0 {
+		return RowAdded, p.extra
+	}
+	if gone && p.count < p.limit {
+		return "", 0 // what is left of the table fits
+	}
+	return TableDiffers, 0
+}
+
+func (p *placed) fits(n uint64, marks []byte) bool {
+	return bytes.Equal(p.hashes[n][:MarkSize], markAt(marks, n))
+}
+
+func markAt(marks []byte, n uint64) []byte { return marks[n*MarkSize : (n+1)*MarkSize] }
+
+// faults are the problems of a table in chunks whose rows are placed: of each
+// chunk the first.
+func (v *verification) faults(ctx context.Context, table string, chunks []*chunk) ([]Problem, error) {
+	var bad []*chunk
+	var keys []chunkKey
+	for _, c := range chunks {
+		if !c.rows.gives(c.leaf.Tables[table].Root) && (!c.gone[table] || c.rows.count+c.rows.extras > 0) {
+			bad, keys = append(bad, c), append(keys, c.key)
+		}
+	}
+	if len(bad) == 0 {
+		return nil, nil
+	}
+	marks, err := v.log.Marks(table, keys)
+	if err != nil {
+		return nil, err
+	}
 	var out []Problem
-	for _, table := range Tables {
-		want, listed := c.leaf.Tables[table]
-		if v.gone[c.key][table] {
+	var names []string
+	wrong := map[chunkKey]*naming{}
+	for _, c := range bad {
+		kind, n := c.rows.fault(marks[c.key], c.gone[table])
+		if kind == "" {
 			continue
 		}
-		t := NewTable(c.salt)
-		if err := v.eachRow(ctx, c.key, table, func(r row) error {
-			t.Add(r.canonical)
-			if t.Count()&1023 == 0 {
-				done.Add(1024)
-			}
-			return nil
-		}); err != nil {
-			return out, err
+		out = append(out, Problem{Kind: kind, Chunk: c.key.ID, Version: c.key.Version, Table: table, Row: n})
+		wrong[c.key] = &naming{at: len(out) - 1, hasher: &c.hasher, marks: marks[c.key]}
+		names = append(names, c.key.ID)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	err = eachRow(ctx, v.src, table, names, func(r *row) error {
+		if w := wrong[r.chunk]; w != nil {
+			w.see(&out[w.at], r)
 		}
-		done.Add(t.Count() & 1023)
-		if !listed && t.Count() == 0 || t.Count() == want.Count && bytes.Equal(t.Root(), want.Root) {
-			continue
-		}
-		p, err := v.nameRow(ctx, c, table, want.Count, t.Marks())
-		if err != nil {
-			return out, err
-		}
-		out = append(out, p)
+		return nil
+	})
+	if err != nil {
+		return out, fmt.Errorf("failed to name the %s that differ: %w", table, err)
 	}
 	return out, nil
 }
 
-// eachRow calls f with each row of a table of a chunk.
-func (v *verification) eachRow(ctx context.Context, k chunkKey, table string, f func(row) error) error {
-	var buf []byte
-	var err error
-	switch table {
-	case TableEntries:
-		err = v.src.EachEntry(ctx, k.id, k.version, func(e *audit.Entry) error {
-			buf = AppendEntry(buf[:0], e)
-			return f(row{canonical: buf, entry: e})
-		})
-	case TableRejections:
-		err = v.src.EachRejection(ctx, k.id, k.version, func(r *audit.Rejection) error {
-			buf = AppendRejection(buf[:0], r)
-			return f(row{canonical: buf, rejection: r})
-		})
-	case TableFindings:
-		err = v.src.EachFinding(ctx, k.id, k.version, func(d *audit.Finding) error {
-			buf = AppendFinding(buf[:0], d)
-			return f(row{canonical: buf, finding: d})
-		})
-	}
-	if err != nil && !errors.Is(err, errStop) {
-		return fmt.Errorf("failed to read the %s of chunk %s: %w", table, k.id, err)
-	}
-	return nil
-}
-
-// errStop ends a walk over rows early.
-var errStop = errors.New("stop")
-
-// nameRow finds the first row that differs from the marks. got are the marks of
-// the stored rows, numbered as they came.
-func (v *verification) nameRow(ctx context.Context, c chunk, table string, want uint64, got []byte) (Problem, error) {
-	p := Problem{Kind: TableDiffers, Chunk: c.key.id, Version: c.key.version, Table: table}
-	marks, err := v.log.Marks(c.key.id, c.key.version, table)
-	if err != nil {
-		return p, err
-	}
-	if uint64(len(marks)) != want*MarkSize {
-		return p, nil
-	}
-	first := 0
-	for first < min(len(got), len(marks)) && bytes.Equal(markAt(got, first), markAt(marks, first)) {
-		first += MarkSize
-	}
-	if first == len(got) && first == len(marks) {
-		return p, nil // the marks were changed with the row
-	}
-	p.Row, p.Kind = uint64(first/MarkSize), RowChanged
-	switch {
-	case first >= len(got):
-		p.Kind = RowRemoved
-	case first >= len(marks):
-		p.Kind = RowAdded
-	}
-	w := namer{p: &p, marks: marks, hasher: newRowHasher(c.salt)}
-	return p, v.eachRow(ctx, c.key, table, w.see)
-}
-
-func markAt(marks []byte, at int) []byte { return marks[at : at+MarkSize] }
-
-// namer walks the rows again and says whether the row of p was changed, whether
-// rows are gone from there or whether rows came in.
-type namer struct {
-	p      *Problem
+// naming looks for the id of the row that a problem is about.
+type naming struct {
+	at     int
+	hasher *rowHasher
 	marks  []byte
-	hasher rowHasher
-	n      uint64
-	before string
+	strong bool // the id found is of a row that does not fit its mark
 }
 
-func (w *namer) see(r row) error {
-	n := w.n
-	w.n++
-	switch {
-	case n < w.p.Row:
-		w.before = r.id()
-		if w.p.Kind == RowRemoved {
-			w.p.EntryID = w.before
+// see is given each row of the problem's table.
+func (w *naming) see(p *Problem, r *row) {
+	n := uint64(r.n)
+	switch p.Kind {
+	case RowRemoved:
+		if n+1 == p.Row {
+			p.EntryID = r.id()
 		}
-		return nil
-	case n == w.p.Row:
-		w.p.EntryID = r.id()
-		if w.p.Kind != RowChanged {
-			return errStop
+	case RowChanged, RowAdded:
+		if n != p.Row || w.strong {
+			return
 		}
-		for other := n + 1; other < uint64(len(w.marks)/MarkSize); other++ {
-			if w.fits(other, r.canonical) {
-				w.p.Kind, w.p.EntryID = RowRemoved, w.before
-				return errStop
-			}
+		h := w.hasher.hash(n, r.canonical)
+		w.strong = (n+1)*MarkSize > uint64(len(w.marks)) || !bytes.Equal(h[:MarkSize], markAt(w.marks, n))
+		if w.strong || p.EntryID == "" {
+			p.EntryID = r.id()
 		}
-		return nil
-	default:
-		if w.fits(w.p.Row, r.canonical) {
-			w.p.Kind = RowAdded
-			return errStop
-		}
-		return nil
 	}
-}
-
-// fits reports whether a row is the one that once had number n.
-func (w *namer) fits(n uint64, canonical []byte) bool {
-	h := w.hasher.hash(n, canonical)
-	return bytes.Equal(h[:MarkSize], markAt(w.marks, int(n)*MarkSize))
 }

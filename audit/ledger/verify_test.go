@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	stdslices "slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
@@ -17,23 +19,51 @@ import (
 )
 
 // memory is a store in memory.
-type memory struct{ chunks []*memoryChunk }
+type memory struct {
+	chunks     []*memoryChunk
+	superseded []audit.ChunkKey
+}
 
 type memoryChunk struct {
 	audit.Chunk
 	entries    []audit.Entry
 	rejections []audit.Rejection
 	findings   []audit.Finding
+	open       bool // being written
+	unknown    bool // not in the register
 }
 
-func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk, int64) error) error {
+func (m *memory) EachState(_ context.Context, f func(audit.ChunkState) error) error {
 	for _, c := range m.chunks {
-		if err := f(&c.Chunk, -1); err != nil {
+		if c.unknown {
+			continue
+		}
+		if err := f(audit.ChunkState{ChunkKey: c.key(), Closed: !c.open, Opened: c.Opened, Salt: c.Salt}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (m *memory) EachStored(_ context.Context, f func(audit.ChunkKey) error) error {
+	for _, c := range m.chunks {
+		if err := f(c.key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) EachSuperseded(_ context.Context, f func(audit.ChunkKey) error) error {
+	for _, k := range m.superseded {
+		if err := f(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *memoryChunk) key() audit.ChunkKey { return audit.ChunkKey{ID: c.ID, Version: c.Version} }
 
 func (m *memory) chunk(id string) *memoryChunk {
 	for _, c := range m.chunks {
@@ -44,25 +74,36 @@ func (m *memory) chunk(id string) *memoryChunk {
 	return &memoryChunk{}
 }
 
-func each[T any](rows []T, f func(*T) error) error {
-	for i := range rows {
-		if err := f(&rows[i]); err != nil {
-			return err
+// each gives the rows of chunks backwards: verify may not count on an order.
+func each[T any](m *memory, ids []string, rows func(*memoryChunk) []T, f func(audit.ChunkKey, uint32, *T) error) error {
+	for _, c := range stdslices.Backward(m.chunks) {
+		if !stdslices.Contains(ids, c.ID) {
+			continue
+		}
+		list := rows(c)
+		for i := len(list) - 1; i >= 0; i-- {
+			n := uint32(i)
+			if e, ok := any(&list[i]).(*audit.Entry); ok {
+				n = e.Row
+			}
+			if err := f(c.key(), n, &list[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (m *memory) EachEntry(_ context.Context, id string, _ uint16, f func(*audit.Entry) error) error {
-	return each(m.chunk(id).entries, f)
+func (m *memory) EntriesOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Entry) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Entry { return c.entries }, f)
 }
 
-func (m *memory) EachRejection(_ context.Context, id string, _ uint16, f func(*audit.Rejection) error) error {
-	return each(m.chunk(id).rejections, f)
+func (m *memory) RejectionsOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Rejection { return c.rejections }, f)
 }
 
-func (m *memory) EachFinding(_ context.Context, id string, _ uint16, f func(*audit.Finding) error) error {
-	return each(m.chunk(id).findings, f)
+func (m *memory) FindingsOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Finding) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Finding { return c.findings }, f)
 }
 
 // add stores a chunk of n entries, two rejections and two findings, and returns
@@ -125,6 +166,15 @@ func (f *fixture) sequence(t *testing.T, id string, n int) {
 	must(t, err)
 }
 
+// bury writes the tombstone of a table.
+func (f *fixture) bury(t *testing.T, id, table string) {
+	t.Helper()
+	_, err := f.log.Append(context.Background(), ledger.Leaf{
+		Type: ledger.LeafTombstone, Chunk: id, Version: 1, Time: leafTime, Tables: map[string]ledger.TableRoot{table: {}},
+	})
+	must(t, err)
+}
+
 func (f *fixture) verify(t *testing.T) *ledger.Result {
 	t.Helper()
 	var last, total uint64
@@ -177,14 +227,62 @@ func TestVerify(t *testing.T) {
 			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 444)},
 		}},
 		{"a row stored twice", func(_ *testing.T, f *fixture) { c := f.store.chunk("c3"); c.entries = append(c.entries, c.entries[9]) }, []ledger.Problem{
-			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 900)},
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 9, EntryID: fmt.Sprintf(entryID, 900)},
 		}},
+		{"a row added at the end", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			e := c.entries[9]
+			e.Row, e.Offset = 10, 1000
+			c.entries = append(c.entries, e)
+		}, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 1000)},
+		}},
+		{"a row added far beyond the end", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			e := c.entries[9]
+			e.Row, e.Offset = 1<<32-1, 1000
+			c.entries = append(c.entries, e)
+		}, []ledger.Problem{
+			{Kind: ledger.RowAdded, Chunk: "c3", Version: 1, Table: "entries", Row: 1<<32 - 1, EntryID: fmt.Sprintf(entryID, 1000)},
+		}},
+		{"rows of a chunk that nobody knows", func(_ *testing.T, f *fixture) {
+			f.store.add("x", 3)
+			f.store.chunk("x").unknown = true
+		}, []ledger.Problem{{Kind: ledger.ChunkUnknown, Chunk: "x", Version: 1}}},
+		{"a chunk that is being written", func(_ *testing.T, f *fixture) {
+			f.store.add("x", 3)
+			f.store.chunk("x").open = true
+		}, nil},
+		{"a chunk hidden from readers", func(_ *testing.T, f *fixture) {
+			f.store.superseded = append(f.store.superseded, audit.ChunkKey{ID: "c2", Version: 1})
+		}, []ledger.Problem{{Kind: ledger.ChunkHidden, Chunk: "c2", Version: 1}}},
+		{"what is left of a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:4]
+			f.bury(t, "c0", "entries")
+		}, nil},
+		{"a row changed in a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:4]
+			c.entries[2].StatusCode = 403
+			f.bury(t, "c0", "entries")
+		}, []ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c0", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 200)}}},
+		{"a row added in a table with a tombstone", func(t *testing.T, f *fixture) {
+			c := f.store.chunk("c0")
+			c.entries = c.entries[:1]
+			c.entries[0].Row = 10
+			f.bury(t, "c0", "entries")
+		}, []ledger.Problem{{Kind: ledger.RowAdded, Chunk: "c0", Version: 1, Table: "entries", Row: 10, EntryID: fmt.Sprintf(entryID, 0)}}},
 		{"two rows swapped", func(_ *testing.T, f *fixture) {
 			c := f.store.chunk("c3")
-			c.entries[2], c.entries[3] = c.entries[3], c.entries[2]
+			c.entries[2].Row, c.entries[3].Row = 3, 2
 		}, []ledger.Problem{
-			{Kind: ledger.RowRemoved, Chunk: "c3", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 100)},
+			{Kind: ledger.RowChanged, Chunk: "c3", Version: 1, Table: "entries", Row: 2, EntryID: fmt.Sprintf(entryID, 300)},
 		}},
+		{"two rows in another order", func(_ *testing.T, f *fixture) {
+			c := f.store.chunk("c3")
+			c.entries[2], c.entries[3] = c.entries[3], c.entries[2]
+		}, nil},
 		{"a rejection and a finding changed", func(_ *testing.T, f *fixture) {
 			f.store.chunk("c1").rejections[1].Sealed = []byte{9}
 			f.store.chunk("c1").findings[0].Severity = audit.SeverityLow
@@ -300,6 +398,90 @@ func TestVerifyAgainstKeptCheckpoint(t *testing.T) {
 	}
 }
 
+// TestVerifySpan recomputes only what was recorded in a time, or since a
+// checkpoint.
+func TestVerifySpan(t *testing.T) {
+	f := newFixture(t)
+	leaf, _ := f.store.add("late", 10)
+	leaf.Time = leafTime.AddDate(0, 0, 2)
+	_, err := f.log.Append(context.Background(), leaf)
+	must(t, err)
+	f.store.chunk("c0").entries[1].StatusCode = 403
+	day := 24 * time.Hour
+	for _, tc := range []struct {
+		name            string
+		from, until     time.Time
+		since           bool
+		chunks, problem int
+	}{
+		{"all", time.Time{}, time.Time{}, false, 7, 1},
+		{"before", time.Time{}, leafTime, false, 0, 0},
+		{"the first day", leafTime, leafTime.Add(day), false, 6, 1},
+		{"from the second day", leafTime.Add(day), time.Time{}, false, 1, 0},
+		{"since a checkpoint", time.Time{}, time.Time{}, true, 4, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f.opts.From, f.opts.Until, f.opts.SinceKept, f.opts.Kept = tc.from, tc.until, tc.since, nil
+			if tc.since {
+				f.opts.Kept = f.middle.Raw
+			}
+			res := f.verify(t)
+			if res.Chunks != uint64(tc.chunks) || len(res.Problems) != tc.problem || res.Leaves != 7 || res.Witnessed != tc.since {
+				t.Errorf("%+v", res)
+			}
+		})
+	}
+}
+
+// TestVerifyNamesTheFirstRow tampers at random and compares with what was done.
+func TestVerifyNamesTheFirstRow(t *testing.T) {
+	f := newFixture(t)
+	c := f.store.chunk("c3")
+	whole := stdslices.Clone(c.entries)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 400 {
+		c.entries = stdslices.Clone(whole)
+		first, kind := 1<<32, ledger.ProblemKind("")
+		note := func(row int, k ledger.ProblemKind) {
+			if row < first || row == first && k == ledger.RowAdded {
+				first, kind = row, k
+			}
+		}
+		removed := map[int]bool{}
+		for range r.IntN(3) {
+			row := r.IntN(len(whole))
+			removed[row] = true
+			note(row, ledger.RowRemoved)
+		}
+		for range r.IntN(3) {
+			if row := r.IntN(len(whole)); !removed[row] {
+				c.entries[row].BytesOut++
+				note(row, ledger.RowChanged)
+			}
+		}
+		c.entries = stdslices.DeleteFunc(c.entries, func(e audit.Entry) bool { return removed[int(e.Row)] })
+		for range r.IntN(3) {
+			row := r.IntN(2 * len(whole))
+			if removed[row] {
+				continue // would stand in for the row that went
+			}
+			e := whole[r.IntN(len(whole))]
+			e.Row, e.Offset = uint32(row), uint64(7_000+row)
+			c.entries = append(c.entries, e)
+			note(row, ledger.RowAdded)
+		}
+		r.Shuffle(len(c.entries), func(i, j int) { c.entries[i], c.entries[j] = c.entries[j], c.entries[i] })
+		var want []ledger.Problem
+		if kind != "" {
+			want = []ledger.Problem{{Kind: kind, Chunk: "c3", Version: 1, Table: "entries", Row: uint64(first)}}
+		}
+		got := f.verify(t).Problems
+		if diff := cmp.Diff(got, want, cmpopts.IgnoreFields(ledger.Problem{}, "EntryID")); diff != "" {
+			t.Fatalf("(-got +want)\n%s", diff)
+		}
+	}
+}
+
 func TestVerifyRefusesForgedKeptCheckpoint(t *testing.T) {
 	f := newFixture(t)
 	f.opts.Kept = []byte("no checkpoint")
@@ -318,6 +500,7 @@ func TestMessages(t *testing.T) {
 	for _, lang := range text.Languages {
 		for _, k := range []ledger.ProblemKind{
 			ledger.RowChanged, ledger.RowRemoved, ledger.RowAdded, ledger.TableDiffers, ledger.ChunkMissing, ledger.ChunkUnsequenced,
+			ledger.ChunkUnknown, ledger.ChunkHidden,
 			ledger.CheckpointForged, ledger.LogDamaged, ledger.LogRolledBack, ledger.LogForked,
 		} {
 			if m := (ledger.Problem{Kind: k}).Message(c.For(lang)); m == "" || m[0] == '!' {

@@ -11,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/control"
 	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/detect"
 )
 
 // docsCommand writes the generated reference pages; `make generate` calls it
@@ -47,7 +48,7 @@ func (c *cli) referencePages(root *cobra.Command) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := map[string]string{"fields.md": fieldsPage(), "cli.md": cliPage(root)}
+	pages := map[string]string{"fields.md": fieldsPage(), "cli.md": cliPage(root), "detectors.md": detectorsPage()}
 	var index strings.Builder
 	index.WriteString("# Controls\n\n| id | title | kind | severity |\n| --- | --- | --- | --- |\n")
 	p := texts.For("en")
@@ -66,6 +67,20 @@ func fieldsPage() string {
 	b.WriteString("# Fields of an entry\n\nThe same names in SQL, JSON, controls and `tallystick parse`. `event_id` is STREAM-GENERATION-OFFSET.\n\n| field | type | meaning |\n| --- | --- | --- |\n")
 	for _, f := range audit.EntryFields {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, kinds[f.Kind], f.Doc)
+	}
+	return b.String()
+}
+
+func detectorsPage() string {
+	var b strings.Builder
+	b.WriteString("# Detectors\n\nWhat `tallystick detect` and `tallystick mask` find. *Group* is the word that controls and entries (`found_kinds`) use. *Checked* kinds can be " +
+		"validated by more than their shape: a checksum, or a table of prefixes and lengths.\n\n| kind | category | group | checked |\n| --- | --- | --- | --- |\n")
+	for _, k := range detect.Default().Kinds() {
+		checked := ""
+		if k.Checked {
+			checked = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", k.Kind, k.Category, k.Group, checked)
 	}
 	return b.String()
 }

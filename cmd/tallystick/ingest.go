@@ -57,7 +57,7 @@ func (c *cli) ingestCommand() *cobra.Command {
 				}
 			}
 			return c.withNewOperations(cmd.Context(), func(ops services.Operations) error {
-				bar := newProgress(c.err, "ingest")
+				bar := newProgress(c.err, "ingest", "lines")
 				s, err := ops.Ingest(cmd.Context(), req, bar.show)
 				bar.finish()
 				if err != nil {
@@ -93,16 +93,23 @@ func (c *cli) printSummary(s *services.IngestSummary, format string) error {
 type progress struct {
 	w     io.Writer
 	name  string
+	unit  string // of Progress.Lines: lines or rows
 	bar   *progressbar.ProgressBar
 	last  time.Time
 	began time.Time
 }
 
-func newProgress(w io.Writer, name string) *progress {
-	p := &progress{w: w, name: name, began: time.Now(), last: time.Now()}
+func newProgress(w io.Writer, name, unit string) *progress {
+	p := &progress{w: w, name: name, unit: unit, began: time.Now(), last: time.Now()}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name),
-			progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+		opts := []progressbar.Option{progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100 * time.Millisecond)}
+		if unit == "rows" { // then Done counts them too
+			opts = append(opts, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit))
+		} else {
+			opts = append(opts, progressbar.OptionShowBytes(true))
+		}
+		p.bar = progressbar.NewOptions64(-1, opts...)
 	}
 	return p
 }
@@ -119,16 +126,21 @@ func (p *progress) show(at services.Progress) {
 		return
 	}
 	p.last = time.Now()
+	fmt.Fprintln(p.w, p.line(at, time.Since(p.began)))
+}
+
+// line is the progress in words: rate, share and the time that is left.
+func (p *progress) line(at services.Progress, took time.Duration) string {
 	share := ""
 	if at.Total > 0 {
-		left := time.Duration(float64(time.Since(p.began)) * (float64(at.Total)/float64(max(at.Done, 1)) - 1)).Round(time.Second)
+		left := time.Duration(float64(took) * (float64(at.Total)/float64(max(at.Done, 1)) - 1)).Round(time.Second)
 		share = fmt.Sprintf(" %.0f %%, %s left", 100*float64(at.Done)/float64(at.Total), left)
 	}
 	lines := ""
 	if at.Lines > 0 {
-		lines = fmt.Sprintf(" %d lines, %.0f/s", at.Lines, float64(at.Lines)/time.Since(p.began).Seconds())
+		lines = fmt.Sprintf(" %d %s, %.0f/s", at.Lines, p.unit, float64(at.Lines)/took.Seconds())
 	}
-	fmt.Fprintf(p.w, "%s:%s%s\n", p.name, share, lines)
+	return fmt.Sprintf("%s:%s%s", p.name, share, lines)
 }
 
 func (p *progress) finish() {

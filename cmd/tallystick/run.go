@@ -79,7 +79,7 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 		return err
 	}
 	if show != nil {
-		bar := newProgress(c.err, "history")
+		bar := newProgress(c.err, "history", "lines")
 		fmt.Fprintf(c.out, "tickets that the alerts opened: %s\n", show.TicketsURL())
 		err := app.RunDemo(show, bar.show, func(s *services.IngestSummary) {
 			bar.finish()

@@ -54,6 +54,8 @@ type Message struct {
 
 // Deps are what a Client uses of the program. Metrics may be nil.
 type Deps struct {
+	// Topics are further topics to produce to; they are made if they are missing.
+	Topics  []string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -102,9 +104,10 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	topics := append([]string{Lines, Findings}, deps.Topics...)
 	t := &kafka.Transport{
 		ClientID: clientID, TLS: tlsConfig, SASL: mechanism,
-		MetadataTTL: metadataTTL, MetadataTopics: []string{Lines, Findings},
+		MetadataTTL: metadataTTL, MetadataTopics: topics,
 	}
 	c := &Client{
 		cfg: cfg, log: deps.Log, metrics: m, transport: t,
@@ -113,7 +116,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
 		partitions: map[string][]int{},
 		sent:       map[place]*sentSizes{},
 	}
-	if err := c.ensureTopics(ctx); err != nil {
+	if err := c.ensureTopics(ctx, topics); err != nil {
 		t.CloseIdleConnections()
 		return nil, err
 	}
@@ -126,8 +129,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-func (c *Client) ensureTopics(ctx context.Context) error {
-	for _, topic := range []string{Lines, Findings} {
+func (c *Client) ensureTopics(ctx context.Context, topics []string) error {
+	for _, topic := range topics {
 		_, err := c.partitionsOf(ctx, topic)
 		if err == nil {
 			continue

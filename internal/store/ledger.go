@@ -12,16 +12,69 @@ import (
 	"github.com/tallystick/tallystick/audit"
 )
 
-// ClosedWithoutLeaf returns the closed chunks that the ledger has not
-// sequenced, oldest first, at most limit.
-func (s *Store) ClosedWithoutLeaf(ctx context.Context, limit int) ([]*audit.Chunk, error) {
-	var out []*audit.Chunk
-	err := each(ctx, s, s.chunks, `FROM chunks WHERE state = 'closed' AND (id, version) NOT IN (SELECT chunk, version FROM leaves)
-		ORDER BY at, id LIMIT {n:UInt32}`, clickhouse.Parameters{"n": fmt.Sprint(limit)}, func(c *chunk) error {
-		out = append(out, c.toAudit())
+// leafWindow is how much of the register of chunks is compared with the leaves
+// in one statement: what it keeps in memory grows with the chunks of a day, not
+// with the record.
+const leafWindow = 24 * time.Hour
+
+// ClosedWithoutLeaf returns the chunks that closed at or after since and that
+// the ledger has not sequenced, oldest first, at most limit.
+func (s *Store) ClosedWithoutLeaf(ctx context.Context, since time.Time, limit int) ([]*audit.Chunk, error) {
+	var first, last time.Time
+	bounds := &table[chunk]{name: "chunks", fields: []field[chunk]{
+		at("opened", func(c *chunk) *time.Time { return &c.c.Opened }), at("at", func(c *chunk) *time.Time { return &c.at }),
+	}}
+	err := each(ctx, s, bounds, `FROM (SELECT min(c.at) AS opened, max(c.at) AS at FROM chunks AS c
+		WHERE state = 'closed' AND c.at >= {since:DateTime64(9, 'UTC')} HAVING count() > 0)`, clickhouse.Parameters{"since": sqlTime(since)}, func(c *chunk) error {
+		first, last = c.c.Opened, c.at
 		return nil
 	})
-	return out, err
+	if err != nil || last.IsZero() {
+		return nil, err
+	}
+	var places []place
+	for from := first; !from.After(last) && len(places) < limit; from = from.Add(leafWindow) {
+		if places, err = s.withoutLeaf(ctx, from, places, limit); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]*audit.Chunk, 0, len(places))
+	for some := range slices.Chunk(places, chunksAtOnce) {
+		found, err := s.chunksAt(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range some {
+			if c := found[audit.ChunkKey{ID: p.id, Version: p.version}]; c != nil {
+				out = append(out, c)
+			}
+		}
+	}
+	return out, nil
+}
+
+// withoutLeaf appends where the chunks without leaf are that closed in the
+// window that begins at from.
+func (s *Store) withoutLeaf(ctx context.Context, from time.Time, places []place, limit int) ([]place, error) {
+	const window = "state = 'closed' AND at >= {from:DateTime64(9, 'UTC')} AND at < {until:DateTime64(9, 'UTC')}"
+	err := each(ctx, s, placesTable(), "FROM chunks WHERE "+window+` AND (id, version) NOT IN
+		(SELECT chunk, version FROM leaves WHERE chunk IN (SELECT id FROM chunks WHERE `+window+`))
+		ORDER BY at, id LIMIT {n:UInt32}`, clickhouse.Parameters{
+		"from": sqlTime(from), "until": sqlTime(from.Add(leafWindow)), "n": fmt.Sprint(limit - len(places)),
+	}, func(p *place) error {
+		places = append(places, *p)
+		return nil
+	})
+	return places, err
+}
+
+// sqlTime is a time as a parameter of type DateTime64(9, 'UTC'), which begins in
+// 1900.
+func sqlTime(t time.Time) string {
+	if t.Year() < 1970 {
+		t = time.Unix(0, 0)
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.000000000")
 }
 
 // SetLeaf records that a chunk became leaf index of the ledger. Recording it
@@ -34,13 +87,12 @@ func (s *Store) SetLeaf(ctx context.Context, chunkID string, version uint16, ind
 	return insert(ctx, s, b, token(chunkID, version, "leaf"))
 }
 
-// place says where a closed chunk stands: in chunks, and in the ledger.
+// place says where a chunk stands in chunks.
 type place struct {
 	id        string
 	version   uint16
 	partition uint32
 	from      uint64
-	leaf      uint64 // plus 1; 0 if it has none
 }
 
 func placesTable() *table[place] {
@@ -50,59 +102,23 @@ func placesTable() *table[place] {
 		u16("version", func(p *P) *uint16 { return &p.version }),
 		u32("partition", func(p *P) *uint32 { return &p.partition }),
 		u64("from", func(p *P) *uint64 { return &p.from }),
-		u64("leaf", func(p *P) *uint64 { return &p.leaf }),
 	}}
 }
 
 // chunksAtOnce bounds memory: a chunk with its row marks takes up to 1 MB.
 const chunksAtOnce = 32
 
-// EachChunk calls fn for each closed chunk in the order of the ledger, those
-// without a leaf (-1) last.
-func (s *Store) EachChunk(ctx context.Context, fn func(c *audit.Chunk, leaf int64) error) error {
-	var places []place
-	err := each(ctx, s, placesTable(), `FROM (SELECT id, version, partition, from, at, if(l.chunk = '', 0, l.n + 1) AS leaf
-		FROM chunks LEFT JOIN (SELECT chunk, version AS v, min(leaf) AS n FROM leaves GROUP BY chunk, v) AS l
-		ON chunks.id = l.chunk AND chunks.version = l.v WHERE state = 'closed')
-		ORDER BY leaf = 0, leaf, at, id`, nil, func(p *place) error {
-		places = append(places, *p)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for some := range slices.Chunk(places, chunksAtOnce) {
-		found, err := s.chunksAt(ctx, some)
-		if err != nil {
-			return err
-		}
-		for _, p := range some {
-			if c := found[chunkKey{p.id, p.version}]; c != nil {
-				if err := fn(c, int64(p.leaf)-1); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-type chunkKey struct {
-	id      string
-	version uint16
-}
-
 // chunksAt reads closed chunks by their places.
-func (s *Store) chunksAt(ctx context.Context, places []place) (map[chunkKey]*audit.Chunk, error) {
+func (s *Store) chunksAt(ctx context.Context, places []place) (map[audit.ChunkKey]*audit.Chunk, error) {
 	keys := make([]string, 0, len(places))
 	for _, p := range places {
 		keys = append(keys, fmt.Sprintf("(%d,%d)", p.partition, p.from))
 	}
-	out := map[chunkKey]*audit.Chunk{}
+	out := map[audit.ChunkKey]*audit.Chunk{}
 	err := each(ctx, s, s.chunks, "FROM chunks WHERE (partition, from) IN {at:Array(Tuple(UInt32, UInt64))} AND state = 'closed'",
 		clickhouse.Parameters{"at": "[" + strings.Join(keys, ",") + "]"}, func(r *chunk) error {
 			c := r.toAudit()
-			out[chunkKey{c.ID, c.Version}] = c
+			out[audit.ChunkKey{ID: c.ID, Version: c.Version}] = c
 			return nil
 		})
 	return out, err

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -244,7 +245,7 @@ func TestChunkLife(t *testing.T) {
 	if err != nil || len(heads) == 0 || !cmp.Equal(heads[len(heads)-1], head) {
 		t.Fatalf("got heads %+v, %v, want %+v last", heads, err, head)
 	}
-	waiting, err := s.ClosedWithoutLeaf(ctx, 10)
+	waiting, err := s.ClosedWithoutLeaf(ctx, time.Time{}, 10)
 	if d := cmp.Diff(waiting, []*audit.Chunk{a, b}); err != nil || d != "" {
 		t.Fatalf("without leaf (-got +want), %v:\n%s", err, d)
 	}
@@ -255,16 +256,22 @@ func TestChunkLife(t *testing.T) {
 	if err := s.SetLeaf(ctx, b.ID, 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if waiting, err = s.ClosedWithoutLeaf(ctx, 1); err != nil || len(waiting) != 1 || waiting[0].ID != a.ID {
+	if waiting, err = s.ClosedWithoutLeaf(ctx, time.Time{}, 1); err != nil || len(waiting) != 1 || waiting[0].ID != a.ID {
 		t.Fatal(waiting, err)
 	}
-	got := ""
-	err = s.EachChunk(ctx, func(c *audit.Chunk, leaf int64) error {
-		got += fmt.Sprint(c.ID, " ", leaf, "; ")
+	if waiting, err = s.ClosedWithoutLeaf(ctx, time.Now().Add(time.Hour), 10); err != nil || len(waiting) != 0 {
+		t.Fatal(waiting, err)
+	}
+	got := map[audit.ChunkKey]int{}
+	err = s.EachState(ctx, func(c audit.ChunkState) error {
+		if !bytes.Equal(c.Salt, a.Salt) || !c.Opened.Equal(a.Opened) {
+			t.Errorf("state %+v", c)
+		}
+		got[c.ChunkKey]++
 		return nil
 	})
-	if err != nil || got != b.ID+" 0; "+a.ID+" -1; " {
-		t.Fatal(got, err)
+	if d := cmp.Diff(got, map[audit.ChunkKey]int{a.Key(): 2, b.Key(): 2}); err != nil || d != "" {
+		t.Fatal(d, err)
 	}
 }
 

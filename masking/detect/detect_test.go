@@ -11,10 +11,12 @@ import (
 	"github.com/tallystick/tallystick/masking/detect"
 )
 
+var detector = detect.Default()
+
 // found is the matches as KIND=TEXT.
 func found(s string) []string {
 	var out []string
-	for _, m := range detect.Scan(nil, s) {
+	for _, m := range detector.Scan(nil, s) {
 		out = append(out, string(m.Kind)+"="+s[m.Start:m.End])
 	}
 	return out
@@ -62,7 +64,7 @@ func TestScan(t *testing.T) {
 		{"ipv6 encoded", "ip=2001%3Adb8%3A%3A7", []string{"ipv6=2001%3Adb8%3A%3A7"}},
 		{"unique local", "fd00:1::2", []string{"ipv6=fd00:1::2"}},
 		{"clock", "12:34:56", nil},
-		{"mac", "00:1b:44:11:3a:b7", nil},
+		{"mac", "00:1b:44:11:3a:b7", []string{"mac=00:1b:44:11:3a:b7"}},
 		{"loopback6", "::1 ::", nil},
 		{"c++", "std::vector a::b dead::beef", nil},
 		{"urn", "urn:uuid:aaaa", nil},
@@ -86,6 +88,37 @@ func TestScan(t *testing.T) {
 		{"longer digits", "41111111111111111111111", nil},
 		{"no issuer", "9999999999999995", nil},
 		{"wrong groups", "41 11111111 111111", nil},
+		{"card before other numbers", "200 4111 1111 1111 1111 17", []string{"card=4111 1111 1111 1111"}},
+
+		{"phone", "call +49 (0) 431 123456 now", []string{"phone=+49 (0) 431 123456"}},
+		{"phone before a size", "+55 11 91234-5678 200 512", []string{"phone=+55 11 91234-5678"}},
+		{"phone in a query", "/?phone=%2B4915112345678", []string{"phone=%2B4915112345678"}},
+		{"phone with its name", "tel=0431 123456", nil},
+		{"phone quoted with its name", `tel="0431 123456"`, []string{"phone=0431 123456"}},
+		{"time zone", "+0200 +1000", nil},
+		{"iban", "DE89370400440532013000 GB82 WEST 1234 5698 7654 32", []string{"iban=DE89370400440532013000", "iban=GB82 WEST 1234 5698 7654 32"}},
+		{"cpf needs its name", "cpf=52998224725 n=52998224725", []string{"cpf=52998224725"}},
+		{"cpf in a name of parts", `{"cpfDoCliente":52998224725}`, []string{"cpf=52998224725"}},
+		{"cpf dotted", "529.982.247-25", []string{"cpf=529.982.247-25"}},
+		{"cnpj of 2026", "CNPJ 12ABC34501DE35", []string{"cnpj=12ABC34501DE35"}},
+		{"nir", "1 84 12 76 451 089 46", []string{"nir=1 84 12 76 451 089 46"}},
+		{"nir of Corsica", "184122A45108906", nil},
+		{"mrz", "L898902C36UTO7408122F1204159ZE184226B<<<<<10", []string{"mrz=L898902C36UTO7408122F1204159ZE184226B<<<<<10"}},
+		{"mrz with the name", "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", []string{"mrz=P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<"}},
+		{"jwt", "t eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln x", []string{"jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"}},
+		{"basic", "Authorization: Basic YTpi", []string{"password=YTpi"}},
+		{"key of a service", "k=AKIAIOSFODNN7EXAMPLE", []string{"api_key=AKIAIOSFODNN7EXAMPLE"}},
+		{"born", "born on 12.03.1987, seen 12.03.2026", []string{"birth_date=12.03.1987"}},
+		{"full name", `{"name":"Ana Souza"} {"name":"gzip"}`, []string{"name=Ana Souza"}},
+		{"first name in a list", `"first_names": ["Ana", "José"], "first_name":["Ana","José"]`, []string{"name=Ana", "name=José"}},
+		{"header", "X-Customer-Name: Ana Souza, more", []string{"name=Ana Souza"}},
+		{"other endings", `{"file_name":"Ana Souza","hostname":"Ana"}`, nil},
+		{"health of any type", `{"pregnant":true,"allergies":["nuts"],"diagnosis":null}`, []string{"health=true", "health=nuts"}},
+		{"JSON in JSON", `{"body":"{\"email\":\"a@b.de\",\"first_name\":\"Ana\"}"}`, []string{"email=a@b.de", "name=Ana"}},
+		{"JSON escapes", `{"mail":"a\u0040b.de","street":"H\u00f6he 5"}`, []string{`address=H\u00f6he 5`, `email=a\u0040b.de`}},
+		{"base64", "q=eyJlbWFpbCI6ImFsaWNlQGV4YW1wbGUuY29tIn0=", []string{"email=mFsaWNlQGV4YW1wbGUuY29t"}},
+		{"base64 in a query in JSON", `{"u":"/x?d=eyJjcGYiOiI1Mjk5ODIyNDcyNSJ9%3D"}`, []string{"cpf=I1Mjk5ODIyNDcyNS"}},
+		{"not UTF-8", "\xff\xfe cpf=52998224725 \xc3", []string{"cpf=52998224725"}},
 		{"empty", "", nil},
 		{"percent only", "100% of %zz %4", nil},
 	} {
@@ -106,7 +139,7 @@ func TestEncodings(t *testing.T) {
 			for range level {
 				enc = strings.ReplaceAll(url.QueryEscape(enc), "+", "%20")
 			}
-			m := detect.Scan(nil, "/s?x="+enc+"&y=1")
+			m := detector.Scan(nil, "/s?x="+enc+"&y=1")
 			if len(m) != 1 || m[0].Start != 5 || m[0].End != 5+len(enc) {
 				t.Errorf("%q at level %d: %v", v, level, m)
 			}
@@ -114,21 +147,10 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-func TestKinds(t *testing.T) {
-	for _, k := range []detect.Kind{detect.Email, detect.IPv4, detect.IPv6, detect.Card} {
-		if k.Category() == "user" {
-			t.Errorf("%s has no category of its own", k)
-		}
-	}
-	if !detect.Any("a@b.de") || detect.Any("nothing 12 here") {
-		t.Error("Any")
-	}
-}
-
 func TestScanDoesNotAllocate(t *testing.T) {
 	dst := make([]detect.Match, 0, 8)
 	for _, s := range []string{"GET /api/v1/orders/123 a@b.de", "/s?email=alice%40example.com"} {
-		if n := testing.AllocsPerRun(100, func() { dst = detect.Scan(dst[:0], s) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { dst = detector.Scan(dst[:0], s) }); n != 0 {
 			t.Errorf("%q: %v allocations", s, n)
 		}
 	}
@@ -141,7 +163,7 @@ func FuzzScan(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ms := detect.Scan(nil, s)
+		ms := detector.Scan(nil, s)
 		for i, m := range ms {
 			if m.Start < 0 || m.End > len(s) || m.Start >= m.End || m.Confidence == 0 {
 				t.Fatalf("%+v in %d bytes", m, len(s))
@@ -170,16 +192,17 @@ func BenchmarkScan(b *testing.B) {
 			dst := make([]detect.Match, 0, 256)
 			b.SetBytes(int64(len(tc.text)))
 			for b.Loop() {
-				dst = detect.Scan(dst[:0], tc.text)
+				dst = detector.Scan(dst[:0], tc.text)
 			}
 		})
 	}
 }
 
-func ExampleScan() {
+func ExampleDetector_Scan() {
 	s := "GET /search?email=alice%40example.com HTTP/1.1"
-	for _, m := range detect.Scan(nil, s) {
-		fmt.Println(m.Kind, m.Kind.Category(), s[m.Start:m.End])
+	for _, m := range detector.Scan(nil, s) {
+		info, _ := detector.Info(m.Kind)
+		fmt.Println(m.Kind, info.Category, s[m.Start:m.End])
 	}
 	// Output: email user.contact.email alice%40example.com
 }

@@ -7,10 +7,11 @@ const (
 	maxLabel  = 63
 )
 
-// email reads the address around the at sign s[i]. It takes the addresses that
-// people have, not quoted local parts and literals; bytes from 0x80 on are
-// letters (RFC 6531).
-func email(s string, i int) (Match, bool) {
+// email reads the address around the at sign s[i] and returns where the scan
+// goes on. It takes the addresses that people have, not quoted local parts and
+// literals; bytes from 0x80 on are letters (RFC 6531).
+func (sc *scanner) email(i int) int {
+	s := sc.s
 	start := i
 	for start > 0 && i-start < maxLocal && isLocal(s[start-1]) {
 		start--
@@ -19,18 +20,24 @@ func email(s string, i int) (Match, bool) {
 		start++
 	}
 	if start == i || s[i-1] == '.' {
-		return Match{}, false
+		return i + 1
 	}
 	end, ok := domain(s, i+1)
-	if !ok || inAuthority(s, start) {
-		return Match{}, false
+	if !ok || s[start:i] == "git" || inAuthority(s, start) || start < sc.end || !sc.emit(email, start, end, 95, false) {
+		return i + 1
 	}
-	return Match{Kind: Email, Start: start, End: end, Confidence: 95}, true
+	return end
 }
 
-func isLocal(c byte) bool {
-	return isAlnum(c) || c == '.' || c == '_' || c == '-' || c == '+' || c >= 0x80
-}
+// locals are the bytes of a local part.
+var locals = func() (t [256]bool) {
+	for c := range t {
+		t[c] = isAlnum(byte(c)) || c == '.' || c == '_' || c == '-' || c == '+' || c == '\'' || c >= 0x80
+	}
+	return t
+}()
+
+func isLocal(c byte) bool { return locals[c] }
 
 // domain reads a host name with at least two labels whose last can be a
 // top-level domain.

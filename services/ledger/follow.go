@@ -16,18 +16,29 @@ type Follower struct {
 	cfg    Config
 	deps   Deps
 	reader *ledger.Reader
+
+	witnesses panel
+	key       string
 }
 
 // Follow opens the log in cfg.Dir for reading, which need not be there yet. Of
 // deps it uses Signer, for the public key, Store and Now.
-func Follow(cfg Config, deps Deps) *Follower {
+func Follow(cfg Config, deps Deps) (*Follower, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
 	if cfg.Late == 0 {
 		cfg.Late = time.Minute
 	}
-	return &Follower{cfg: cfg, deps: deps, reader: ledger.OpenReader(cfg.Dir)}
+	witnesses, err := newPanel(cfg.Witnesses)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ledger.VerifierKey(deps.Signer.Public(), cfg.Origin)
+	if err != nil {
+		return nil, err
+	}
+	return &Follower{cfg: cfg, deps: deps, reader: ledger.OpenReader(cfg.Dir), witnesses: witnesses, key: key}, nil
 }
 
 // Checkpoint returns the newest signed checkpoint, whose signature it checks;
@@ -61,15 +72,18 @@ func (f *Follower) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	chunks, err := f.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
+	chunks, err := f.deps.Store.ClosedWithoutLeaf(ctx, newest(cp), stepChunks)
 	if err != nil {
 		return State{}, fmt.Errorf("failed to read chunks without leaf: %w", err)
 	}
-	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Unwitnessed: true}, nil
+	by, err := f.witnesses.standing(f.reader, f.key, cp, f.deps.Now())
+	if err != nil {
+		return State{}, err
+	}
+	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Witnesses: by}, nil
 }
 
 // Verify recomputes the record from src, as the writer's Verify does.
-func (f *Follower) Verify(ctx context.Context, src ledger.Source, kept []byte, progress func(done, total uint64)) (*ledger.Result, error) {
-	o := ledger.Options{Public: f.deps.Signer.Public(), Origin: f.cfg.Origin, Kept: kept, Grace: f.cfg.Late, Now: f.deps.Now}
-	return ledger.Verify(ctx, src, f.reader, o, progress)
+func (f *Follower) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
+	return f.witnesses.verify(ctx, src, f.reader, o.options(f.cfg, f.deps), progress)
 }

@@ -23,9 +23,9 @@ import (
 
 // Store knows which chunks wait for a leaf.
 type Store interface {
-	// ClosedWithoutLeaf returns closed chunks without leaf with their counts,
-	// roots and row marks, oldest first, at most limit.
-	ClosedWithoutLeaf(ctx context.Context, limit int) ([]*audit.Chunk, error)
+	// ClosedWithoutLeaf returns chunks that closed at or after since, without
+	// leaf, with their counts, roots and row marks, oldest first, at most limit.
+	ClosedWithoutLeaf(ctx context.Context, since time.Time, limit int) ([]*audit.Chunk, error)
 	// SetLeaf records the index of a chunk's leaf. Setting the same one again
 	// does nothing.
 	SetLeaf(ctx context.Context, chunk string, version uint16, index uint64) error
@@ -54,27 +54,25 @@ type Alarm interface {
 // stepChunks is how many chunks get their leaves in one append.
 const stepChunks = 100
 
-// Config configures the ledger.
-type Config struct {
-	Dir    string // folder of the log: checkpoint, tile/, rows/
-	Origin string // name of the log in its checkpoints; never changes
-	// Poll is how often the store is asked without a nudge. Default 500 ms.
-	Poll time.Duration
-	// Late is how long a chunk may wait before that is a finding. Default one
-	// minute.
-	Late time.Duration
-}
+// lookBack is how much before the newest known leaf a chunk may have closed and
+// still be found at once: auditors' clocks differ. Every lookBack all chunks are
+// looked at.
+const lookBack = time.Hour
 
 // Deps are what the ledger works with.
 type Deps struct {
-	Signer     ledger.Signer
-	Store      Store
-	Reader     Reader    // Optional: without it no tombstones are written
-	Artefacts  Artefacts // Optional
-	Alarm      Alarm     // Optional
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
-	Now        func() time.Time // nil means time.Now
+	Signer    ledger.Signer
+	Store     Store
+	Reader    Reader    // Optional: without it no tombstones are written
+	Artefacts Artefacts // Optional
+	Alarm     Alarm     // Optional
+	Producer  Producer  // Optional: without it nothing is published to Kafka
+	// Contradicted is told that a witness keeps another log than this one.
+	// Optional.
+	Contradicted func(ctx context.Context, witness string, p ledger.Problem)
+	Logger       *slog.Logger
+	Registerer   prometheus.Registerer
+	Now          func() time.Time // nil means time.Now
 }
 
 // Ledger sequences leaves. Its methods are safe for concurrent use.
@@ -85,29 +83,44 @@ type Ledger struct {
 	nudge chan struct{}
 	m     metrics
 
+	witnesses panel
+	key       string // that checks the checkpoints
+
+	publishing sync.Mutex // one Publish at a time; guards what follows
+	published  uint64     // size of the newest checkpoint that went everywhere
+
 	stepping sync.Mutex // one Step at a time; guards what follows
 
-	waiting map[chunkKey]time.Time // when a chunk was first seen without leaf
-	raised  bool                   // the finding of the present delay is out
-}
-
-type chunkKey struct {
-	id      string
-	version uint16
+	since   time.Time                    // chunks that closed before have their leaf
+	waiting map[audit.ChunkKey]time.Time // when a chunk was first seen without leaf
+	raised  bool                         // the finding of the present delay is out
 }
 
 // New opens the log and becomes its writer. The caller closes it.
 func New(cfg Config, deps Deps) (*Ledger, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 500*time.Millisecond)
 	cfg.Late = cmp.Or(cfg.Late, time.Minute)
+	cfg.Every = cmp.Or(cfg.Every, DefaultEvery)
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	witnesses, err := newPanel(cfg.Witnesses)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ledger.VerifierKey(deps.Signer.Public(), cfg.Origin)
+	if err != nil {
+		return nil, err
 	}
 	l, err := ledger.OpenLog(context.Background(), cfg.Dir, deps.Signer, cfg.Origin)
 	if err != nil {
 		return nil, err
 	}
-	s := &Ledger{cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[chunkKey]time.Time{}}
+	s := &Ledger{
+		cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{},
+		witnesses: witnesses, key: key,
+	}
+	s.since = newest(l.Checkpoint())
 	s.m.size.Set(float64(l.Checkpoint().Size))
 	return s, nil
 }
@@ -128,9 +141,15 @@ func (s *Ledger) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	var expired time.Time
+	looked := s.deps.Now()
 	for {
+		now := s.deps.Now()
+		if now.Sub(looked) >= lookBack {
+			looked = now
+			s.lookAtAll()
+		}
 		err := s.Step(ctx)
-		if now := s.deps.Now(); err == nil && now.Sub(expired) >= retentionPoll {
+		if err == nil && now.Sub(expired) >= retentionPoll {
 			err, expired = s.Expire(ctx), now
 		}
 		if err != nil && ctx.Err() == nil {
@@ -162,8 +181,24 @@ func (s *Ledger) Step(ctx context.Context) error {
 	}
 }
 
+// newest is since when chunks may be without leaf, by the newest checkpoint.
+func newest(cp ledger.Checkpoint) time.Time {
+	if cp.Time.IsZero() {
+		return time.Time{}
+	}
+	return cp.Time.Add(-lookBack)
+}
+
+// lookAtAll makes the next step look for chunks of any age.
+func (s *Ledger) lookAtAll() {
+	s.stepping.Lock()
+	defer s.stepping.Unlock()
+	s.since = time.Time{}
+}
+
 func (s *Ledger) stepChunks(ctx context.Context) (int, error) {
-	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
+	began := s.deps.Now()
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, s.since, stepChunks)
 	if err != nil {
 		return 0, fmt.Errorf("failed to read chunks without leaf: %w", err)
 	}
@@ -172,8 +207,11 @@ func (s *Ledger) stepChunks(ctx context.Context) (int, error) {
 		s.watch(ctx, chunks)
 		return 0, err
 	}
-	s.waiting, s.raised = map[chunkKey]time.Time{}, false
+	s.waiting, s.raised = map[audit.ChunkKey]time.Time{}, false
 	s.m.waiting.Set(0)
+	if len(chunks) < stepChunks {
+		s.since = began.Add(-lookBack)
+	}
 	return len(chunks), nil
 }
 
@@ -243,11 +281,11 @@ func (s *Ledger) appended() {
 // watch raises a finding when a chunk has waited too long.
 func (s *Ledger) watch(ctx context.Context, chunks []*audit.Chunk) {
 	now := s.deps.Now()
-	seen := make(map[chunkKey]time.Time, len(chunks))
+	seen := make(map[audit.ChunkKey]time.Time, len(chunks))
 	var oldest *audit.Chunk
 	since := now
 	for _, c := range chunks {
-		k := chunkKey{c.ID, c.Version}
+		k := c.Key()
 		at, ok := s.waiting[k]
 		if !ok {
 			at = now

@@ -49,7 +49,7 @@ func (m *memory) close(id string) {
 	m.chunks = append(m.chunks, c)
 }
 
-func (m *memory) ClosedWithoutLeaf(context.Context, int) ([]*audit.Chunk, error) {
+func (m *memory) ClosedWithoutLeaf(context.Context, time.Time, int) ([]*audit.Chunk, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []*audit.Chunk
@@ -74,21 +74,23 @@ func (m *memory) SetLeaf(_ context.Context, chunk string, _ uint16, index uint64
 	return nil
 }
 
-func (m *memory) EachChunk(_ context.Context, f func(*audit.Chunk, int64) error) error {
+func (m *memory) EachState(_ context.Context, f func(audit.ChunkState) error) error {
 	for _, c := range m.chunks {
-		if err := f(c, -1); err != nil {
+		if err := f(audit.ChunkState{ChunkKey: c.Key(), Closed: true, Opened: c.Opened}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-func (m *memory) EachEntry(context.Context, string, uint16, func(*audit.Entry) error) error {
+func (m *memory) EachStored(context.Context, func(audit.ChunkKey) error) error     { return nil }
+func (m *memory) EachSuperseded(context.Context, func(audit.ChunkKey) error) error { return nil }
+func (m *memory) EntriesOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Entry) error) error {
 	return nil
 }
-func (m *memory) EachRejection(context.Context, string, uint16, func(*audit.Rejection) error) error {
+func (m *memory) RejectionsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
 	return nil
 }
-func (m *memory) EachFinding(context.Context, string, uint16, func(*audit.Finding) error) error {
+func (m *memory) FindingsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Finding) error) error {
 	return nil
 }
 
@@ -100,14 +102,30 @@ func (l *late) LateLeaf(_ context.Context, chunk string, waiting int, since, now
 	return nil
 }
 
-func open(t *testing.T, dir string, d ledger.Deps) *ledger.Ledger {
+func open(t testing.TB, dir string, d ledger.Deps) *ledger.Ledger {
 	t.Helper()
+	return openConfig(t, ledger.Config{Dir: dir}, d)
+}
+
+func openConfig(t testing.TB, cfg ledger.Config, d ledger.Deps) *ledger.Ledger {
+	t.Helper()
+	cfg.Origin, cfg.Poll = "example/test", time.Hour
 	d.Signer, d.Logger, d.Registerer = signer, slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	l, err := ledger.New(ledger.Config{Dir: dir, Origin: "example/test", Poll: time.Hour}, d)
+	l, err := ledger.New(cfg, d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func follow(t testing.TB, cfg ledger.Config, d ledger.Deps) *ledger.Follower {
+	t.Helper()
+	cfg.Origin, d.Signer = "example/test", signer
+	f, err := ledger.Follow(cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func TestRunSequencesOnNudge(t *testing.T) {
@@ -134,13 +152,13 @@ func TestRunSequencesOnNudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := l.State(context.Background())
-	if err != nil || state.Size != 2 || state.Waiting != 0 || !state.Unwitnessed || state.Time.IsZero() {
+	if err != nil || state.Size != 2 || state.Waiting != 0 || len(state.Witnesses) != 0 || state.Time.IsZero() {
 		t.Errorf("state %+v, error %v", state, err)
 	}
 	if i, ok := l.Leaf("c1", 1); !ok || i != 1 {
 		t.Errorf("leaf %d, %v", i, ok)
 	}
-	res, err := l.Verify(context.Background(), st, nil, nil)
+	res, err := l.Verify(context.Background(), st, ledger.VerifyOptions{}, nil)
 	if err != nil || !res.OK() || res.Chunks != 2 {
 		t.Errorf("result %+v, error %v", res, err)
 	}
@@ -238,8 +256,8 @@ func killAfter(t *testing.T, dir string, steps int) (complete bool) {
 // oneByOne returns one chunk at a time, so that each has its own append.
 type oneByOne struct{ *memory }
 
-func (o oneByOne) ClosedWithoutLeaf(ctx context.Context, _ int) ([]*audit.Chunk, error) {
-	cs, err := o.memory.ClosedWithoutLeaf(ctx, 1)
+func (o oneByOne) ClosedWithoutLeaf(ctx context.Context, since time.Time, _ int) ([]*audit.Chunk, error) {
+	cs, err := o.memory.ClosedWithoutLeaf(ctx, since, 1)
 	return cs[:min(1, len(cs))], err
 }
 

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
+	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/ledger"
@@ -14,19 +16,23 @@ type State struct {
 	Root    []byte    // its root
 	Time    time.Time // of the last leaf; zero for an empty log
 	Waiting int       // closed chunks without leaf, at most 100
-	// Unwitnessed means that nobody else keeps a checkpoint: whoever controls
-	// this machine could have rewritten the log.
-	Unwitnessed bool
+	// Witnesses are who stands behind the newest checkpoint. Without one, whoever
+	// controls this machine could have rewritten the log.
+	Witnesses []string
 }
 
 // State returns the newest checkpoint and what waits.
 func (s *Ledger) State(ctx context.Context) (State, error) {
-	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, stepChunks)
+	cp := s.log.Checkpoint()
+	chunks, err := s.deps.Store.ClosedWithoutLeaf(ctx, newest(cp), stepChunks)
+	if err != nil {
+		return State{}, fmt.Errorf("failed to read chunks without leaf: %w", err)
+	}
+	by, err := s.witnesses.standing(s.log.Reader, s.key, cp, s.deps.Now())
 	if err != nil {
 		return State{}, err
 	}
-	cp := s.log.Checkpoint()
-	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Unwitnessed: true}, nil
+	return State{Size: cp.Size, Root: cp.Root, Time: cp.Time, Waiting: len(chunks), Witnesses: by}, nil
 }
 
 // Checkpoint returns the newest signed checkpoint.
@@ -41,9 +47,27 @@ func (s *Ledger) Leaf(chunk string, version uint16) (index uint64, ok bool) {
 // Public is the key that checks the checkpoints.
 func (s *Ledger) Public() ed25519.PublicKey { return s.deps.Signer.Public() }
 
-// Verify recomputes the record from src. Kept is a checkpoint that was kept
-// elsewhere, or nil.
-func (s *Ledger) Verify(ctx context.Context, src ledger.Source, kept []byte, progress func(done, total uint64)) (*ledger.Result, error) {
-	o := ledger.Options{Public: s.Public(), Origin: s.cfg.Origin, Kept: kept, Grace: s.cfg.Late, Now: s.deps.Now}
-	return ledger.Verify(ctx, src, s.log, o, progress)
+// VerifyOptions say what of the record is recomputed and against what.
+type VerifyOptions struct {
+	// Kept is a checkpoint that was kept elsewhere, or nil.
+	Kept []byte
+	// From and Until bound the time in which the rows became part of the record;
+	// zero means no bound.
+	From, Until time.Time
+	// SinceKept leaves out what Kept covers.
+	SinceKept bool
+}
+
+func (o VerifyOptions) options(c Config, d Deps) ledger.Options {
+	return ledger.Options{
+		Public: d.Signer.Public(), Origin: c.Origin, Kept: o.Kept, From: o.From, Until: o.Until, SinceKept: o.SinceKept, Grace: c.Late, Now: d.Now,
+	}
+}
+
+// Handler answers tile clients.
+func (s *Ledger) Handler() http.Handler { return s.log.Handler() }
+
+// Verify recomputes the record from src and asks the witnesses.
+func (s *Ledger) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
+	return s.witnesses.verify(ctx, src, s.log.Reader, o.options(s.cfg, s.deps), progress)
 }

@@ -100,7 +100,7 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	must(t, s.CloseChunk(ctx, c))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestVerifyRealStore(t *testing.T) {
 	must(t, l.Step(ctx))
 	verify := func(want ...core.Problem) {
 		t.Helper()
-		res, err := l.Verify(ctx, s, nil, nil)
+		res, err := l.Verify(ctx, s, ledger.VerifyOptions{}, nil)
 		must(t, err)
 		if diff := cmp.Diff(res.Problems, want); diff != "" || res.Chunks != 2 {
 			t.Fatalf("%d chunks (-got +want)\n%s", res.Chunks, diff)
@@ -168,7 +168,7 @@ func TestExpiredRejectionsHaveTombstones(t *testing.T) {
 			t.Errorf("after %d days the log has %d leaves, want %d", tc.days, size, tc.size)
 		}
 	}
-	res, err := l.Verify(ctx, withoutRejections{s}, nil, nil)
+	res, err := l.Verify(ctx, withoutRejections{s}, ledger.VerifyOptions{}, nil)
 	must(t, err)
 	if diff := cmp.Diff(res.Problems, []core.Problem(nil)); diff != "" {
 		t.Errorf("(-got +want)\n%s", diff)
@@ -178,6 +178,6 @@ func TestExpiredRejectionsHaveTombstones(t *testing.T) {
 // withoutRejections is a store whose rejections are gone.
 type withoutRejections struct{ *store.Store }
 
-func (withoutRejections) EachRejection(context.Context, string, uint16, func(*audit.Rejection) error) error {
+func (withoutRejections) RejectionsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
 	return nil
 }

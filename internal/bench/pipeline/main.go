@@ -18,6 +18,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/bench/workload"
 )
 
 type result struct {
@@ -75,7 +77,9 @@ func write(file string, lines int) error {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	generate(w, lines, 1)
+	if err := workload.Combined(w, lines, 1); err != nil {
+		return err
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"context"
+
+	"github.com/tallystick/tallystick/audit"
+)
+
+// Source reads what the store holds. Rows of several chunks come in any order,
+// each with its chunk and the number that it has there, from 0. f must not keep
+// what it is given.
+type Source interface {
+	// EachState calls f with what the register of chunks says, all versions,
+	// superseded ones too. A chunk may come several times.
+	EachState(ctx context.Context, f func(audit.ChunkState) error) error
+	// EachSuperseded calls f with each version that readers no longer see.
+	EachSuperseded(ctx context.Context, f func(audit.ChunkKey) error) error
+	// EachStored calls f with each version of which a table has rows.
+	EachStored(ctx context.Context, f func(audit.ChunkKey) error) error
+	EntriesOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Entry) error) error
+	RejectionsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Rejection) error) error
+	FindingsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Finding) error) error
+}
+
+// LogReader reads the files of the log. Reader is the one over a folder.
+type LogReader interface {
+	// ReadCheckpoint returns the newest checkpoint, unchecked.
+	ReadCheckpoint(ctx context.Context) ([]byte, error)
+	// ReadLeaves calls f with the leaves from index from up to size, in order.
+	ReadLeaves(ctx context.Context, from, size uint64, f func(index uint64, raw []byte) error) error
+	// Marks returns the row marks of a table of some chunks, as far as there are
+	// any.
+	Marks(table string, chunks []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
+}
+
+// row is a stored row on its way through verify.
+type row struct {
+	chunk     audit.ChunkKey
+	n         uint32 // its number in the table of the chunk
+	canonical []byte // valid until the next row
+	id        func() string
+}
+
+// eachRow calls f with each row of a table of some chunks, in any order.
+func eachRow(ctx context.Context, src Source, table string, chunks []string, f func(*row) error) error {
+	var buf []byte
+	r := &row{}
+	see := func(k audit.ChunkKey, n uint32, canonical []byte) error {
+		buf = canonical
+		r.chunk, r.n, r.canonical = k, n, canonical
+		return f(r)
+	}
+	switch table {
+	case TableEntries:
+		var at *audit.Entry
+		r.id = func() string { return at.EntryID() }
+		return src.EntriesOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Entry) error {
+			at = e
+			return see(k, n, AppendEntry(buf[:0], e))
+		})
+	case TableRejections:
+		var at *audit.Rejection
+		r.id = func() string { return at.Origin.EntryID() }
+		return src.RejectionsOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Rejection) error {
+			at = e
+			return see(k, n, AppendRejection(buf[:0], e))
+		})
+	default:
+		var at *audit.Finding
+		r.id = func() string { return at.ID }
+		return src.FindingsOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Finding) error {
+			at = e
+			return see(k, n, AppendFinding(buf[:0], e))
+		})
+	}
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tallystick/tallystick/audit"
+)
+
+// blockRows is how many rows come in one block when rows of many chunks are
+// read: a block of the widest table stays under 10 MB.
+const blockRows = 8192
+
+// keyRow is a version of a chunk and how many rows a table has of it.
+type keyRow struct {
+	audit.ChunkKey
+	rows uint64
+}
+
+func keysTable(name string) *table[keyRow] {
+	return &table[keyRow]{name: name, fields: []field[keyRow]{
+		str("chunk", func(k *keyRow) *string { return &k.ID }),
+		u16("version", func(k *keyRow) *uint16 { return &k.Version }),
+		u64("rows", func(k *keyRow) *uint64 { return &k.rows }),
+	}}
+}
+
+// EachState calls fn for each row of the register of chunks: one of when a
+// chunk opened, one of when it closed.
+func (s *Store) EachState(ctx context.Context, fn func(audit.ChunkState) error) error {
+	type R = chunk
+	t := &table[R]{name: "chunks", fields: []field[R]{
+		str("id", func(c *R) *string { return &c.c.ID }),
+		u16("version", func(c *R) *uint16 { return &c.c.Version }),
+		word("state", func(c *R) *string { return &c.state }),
+		at("opened", func(c *R) *time.Time { return &c.c.Opened }),
+		str("salt", func(c *R) *string { return &c.salt }),
+	}}
+	return each(ctx, s, t, "FROM chunks", nil, func(c *R) error {
+		return fn(audit.ChunkState{
+			ChunkKey: audit.ChunkKey{ID: c.c.ID, Version: c.c.Version}, Closed: c.state == stateClosed, Opened: c.c.Opened, Salt: []byte(c.salt),
+		})
+	})
+}
+
+// EachSuperseded calls fn for each version of a chunk that the views hide.
+func (s *Store) EachSuperseded(ctx context.Context, fn func(audit.ChunkKey) error) error {
+	return s.eachKey(ctx, "superseded", fn)
+}
+
+// EachStored calls fn for each version of a chunk that has entries, rejections
+// or findings in the store, once a table. Findings that come from no chunk are
+// left out.
+func (s *Store) EachStored(ctx context.Context, fn func(audit.ChunkKey) error) error {
+	for _, name := range []string{s.entries.name, s.rejections.name, s.findings.name} {
+		if err := s.eachKey(ctx, name, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) eachKey(ctx context.Context, name string, fn func(audit.ChunkKey) error) error {
+	from := "FROM (SELECT CAST(t.chunk, 'String') AS chunk, version, count() AS rows FROM " + name + " AS t WHERE t.chunk != '' GROUP BY chunk, version)"
+	return each(ctx, s, keysTable(name), from, nil, func(k *keyRow) error { return fn(k.ChunkKey) })
+}
+
+// EntriesOf calls fn for each stored entry of some chunks, all their versions,
+// in no order. The entry is reused: fn may keep its strings and slices, not the
+// pointer.
+func (s *Store) EntriesOf(ctx context.Context, chunks []string, fn func(audit.ChunkKey, uint32, *audit.Entry) error) error {
+	return rowsOf(ctx, s, s.entries, chunks, func(e *audit.Entry) error {
+		return fn(audit.ChunkKey{ID: e.Chunk, Version: e.Version}, e.Row, e)
+	})
+}
+
+// RejectionsOf is EntriesOf for rejections.
+func (s *Store) RejectionsOf(ctx context.Context, chunks []string, fn func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
+	return rowsOf(ctx, s, s.rejections, chunks, func(r *rejection) error {
+		return fn(audit.ChunkKey{ID: r.chunk, Version: r.version}, r.row, r.toAudit())
+	})
+}
+
+// FindingsOf is EntriesOf for findings.
+func (s *Store) FindingsOf(ctx context.Context, chunks []string, fn func(audit.ChunkKey, uint32, *audit.Finding) error) error {
+	return rowsOf(ctx, s, s.findings, chunks, func(f *finding) error {
+		return fn(audit.ChunkKey{ID: f.Chunk, Version: f.version}, f.row, &f.Finding)
+	})
+}
+
+// rowsOf reads the rows of chunks in one pass. The index over the chunks' names
+// keeps the pass to where they are.
+func rowsOf[T any](ctx context.Context, s *Store, t *table[T], chunks []string, fn func(*T) error) error {
+	from := fmt.Sprintf("FROM %s WHERE chunk IN {chunks:Array(String)} SETTINGS max_block_size = %d", t.name, blockRows)
+	return each(ctx, s, t, from, clickhouse.Parameters{"chunks": arrayOf(chunks)}, fn)
+}
+
+// arrayOf writes strings as a parameter of type Array(String).
+func arrayOf(list []string) string {
+	var b strings.Builder
+	b.WriteByte('[')
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+	for i, v := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("'" + quote.Replace(v) + "'")
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+// EntryPlace says where an entry is in the record.
+type EntryPlace struct {
+	audit.ChunkKey
+	Row       uint32
+	Salt      []byte // of the chunk
+	Leaf      uint64 // of the chunk, if Sequenced
+	Sequenced bool
+}
+
+// FindEntry looks for the entry of an origin as readers see it; nil if there is
+// none.
+func (s *Store) FindEntry(ctx context.Context, o audit.Origin) (*EntryPlace, error) {
+	var out *EntryPlace
+	t := &table[EntryPlace]{name: "entries", fields: []field[EntryPlace]{
+		word("chunk", func(p *EntryPlace) *string { return &p.ID }),
+		u16("version", func(p *EntryPlace) *uint16 { return &p.Version }),
+		u32("row", func(p *EntryPlace) *uint32 { return &p.Row }),
+	}}
+	err := each(ctx, s, t, "FROM entries WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` = {o:UInt64} LIMIT 1",
+		clickhouse.Parameters{"s": o.Stream, "g": fmt.Sprint(o.Generation), "o": fmt.Sprint(o.Offset)}, func(p *EntryPlace) error {
+			out = &EntryPlace{ChunkKey: p.ChunkKey, Row: p.Row}
+			return nil
+		})
+	if err != nil || out == nil {
+		return nil, err
+	}
+	salts := &table[chunk]{name: "chunks", fields: []field[chunk]{str("salt", func(c *chunk) *string { return &c.salt })}}
+	err = each(ctx, s, salts, "FROM chunks WHERE id = {chunk:String} AND version = {version:UInt16} AND state = 'closed'", ofChunk(out.ID, out.Version), func(c *chunk) error {
+		out.Salt = []byte(c.salt)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, s, s.leaves, "FROM leaves WHERE chunk = {chunk:String} AND version = {version:UInt16}", ofChunk(out.ID, out.Version), func(l *leaf) error {
+		out.Leaf, out.Sequenced = l.index, true
+		return nil
+	})
+	return out, err
+}
