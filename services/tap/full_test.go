@@ -93,7 +93,15 @@ func TestSpoolIsEmptiedLater(t *testing.T) {
 	tp, stop := r.start()
 	r.eventually("spooled", func() bool { return tp.Status()[0].Spooled > 0 })
 	stop()
-	r.cfg.Sources[0].WhenFull = ""
+	var log strings.Builder
+	r.log = &log
+	r.cfg.Sources[0].Name = "other"
+	_, stop = r.start()
+	stop()
+	if s := log.String(); !strings.Contains(s, "not configured any more") {
+		t.Errorf("log: %s", s)
+	}
+	r.cfg.Sources[0].Name, r.cfg.Sources[0].WhenFull = "shop", ""
 	r.kafka.set(false)
 	_, stop = r.start()
 	r.wantLines(1)
