@@ -16,6 +16,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,7 +143,26 @@ func New(cfg Config, deps Deps) (*Tap, error) {
 			return nil, fmt.Errorf("source %s: %w", cfg.Sources[i].Name, err)
 		}
 	}
+	t.warnOfOrphans()
 	return t, nil
+}
+
+// warnOfOrphans tells of spools whose source is not configured any more.
+func (t *Tap) warnOfOrphans() {
+	if t.deps.Spool == "" || t.cfg.Once {
+		return
+	}
+	dirs, err := os.ReadDir(t.deps.Spool)
+	if err != nil {
+		return // none was made yet
+	}
+	for _, d := range dirs {
+		known := slices.ContainsFunc(t.cfg.Sources, func(s source.Config) bool { return s.Name == d.Name() })
+		if left, _ := filepath.Glob(filepath.Join(t.deps.Spool, d.Name(), "*.spool")); d.IsDir() && !known && len(left) > 0 {
+			t.deps.Logger.Warn("batches wait in the spool of a source that is not configured any more", "source", d.Name(),
+				"hint", "configure it again until its spool is empty")
+		}
+	}
 }
 
 // newBoot is a random id of this start: sequences begin anew with it.
