@@ -227,7 +227,7 @@ func (s *Store) Marks(ctx context.Context, stream string, generation uint32, fro
 	const where = "WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` >= {from:UInt64} AND `offset` < {until:UInt64} AND chunk != {x:String}"
 	var out []Mark
 	err := each(ctx, s, s.marks, "FROM (SELECT `offset`, mark FROM entries_all "+where+
-		" UNION ALL SELECT `offset`, mark FROM rejections "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
+		" UNION ALL SELECT `offset`, mark FROM rejections_all "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
 		"s": stream, "g": fmt.Sprint(generation), "from": fmt.Sprint(from), "until": fmt.Sprint(until), "x": except,
 	}, func(m *Mark) error {
 		out = append(out, *m)

@@ -57,7 +57,7 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	t.Helper()
 	ctx := context.Background()
 	at := time.Date(2026, 11, 21, 10, 0, 0, 123456789, time.UTC)
-	c := &audit.Chunk{ID: id, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2,
+	c := &audit.Chunk{ID: id, From: int64(id[1]), Until: int64(id[1]) + 1, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2,
 		Roots: map[string][]byte{}, RowMarks: map[string][]byte{}, Streams: []audit.StreamRange{{Stream: id, Until: uint64(n)}}}
 	tables := map[string]*core.Table{}
 	for _, name := range core.Tables {
