@@ -236,11 +236,11 @@ func (s *Store) Marks(ctx context.Context, stream string, generation uint32, fro
 	return out, err
 }
 
-// GapIDs returns the ids of all gap findings.
+// GapIDs returns the ids of all gap findings that readers see.
 func (s *Store) GapIDs(ctx context.Context) ([]string, error) {
 	var out []string
 	t := &table[string]{name: "findings_all", fields: []field[string]{str("id", func(s *string) *string { return s })}}
-	err := each(ctx, s, t, "FROM findings_all WHERE kind = 'gap' GROUP BY id ORDER BY id", nil, func(id *string) error {
+	err := each(ctx, s, t, "FROM findings_all WHERE kind = 'gap' AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded) GROUP BY id ORDER BY id", nil, func(id *string) error {
 		out = append(out, *id)
 		return nil
 	})

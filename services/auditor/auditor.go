@@ -83,6 +83,7 @@ type Store interface {
 	EachRejection(ctx context.Context, chunk string, version uint16, fn func(*audit.Rejection) error) error
 	EachFinding(ctx context.Context, chunk string, version uint16, fn func(*audit.Finding) error) error
 	ClosedSince(ctx context.Context, partition int, from int64) ([]*audit.Chunk, error)
+	ClosedBefore(ctx context.Context, partition int, t time.Time) (int64, error)
 }
 
 // Publisher produces to a topic and returns once it is durable.
@@ -121,6 +122,7 @@ type Deps struct {
 	// process need not wait for its clock. Optional.
 	Nudge      func()
 	Clean      bool                  // delete from lines.v1 what is closed: the embedded broker has no retention
+	Keep       time.Duration         // how long what is closed stays all the same, with Clean
 	Logger     *slog.Logger          // optional
 	Registerer prometheus.Registerer // optional
 	Now        func() time.Time      // time.Now if nil

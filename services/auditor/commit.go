@@ -84,7 +84,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 		return fmt.Errorf("failed to commit the offset after chunk %s: %w", c.ID, err)
 	}
 	if d.Clean {
-		if err := d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, c.Until); err != nil {
+		if err := w.clean(ctx, c.Until); err != nil {
 			d.Logger.Warn("failed to delete committed batches; trying again with the next chunk", "partition", w.p.ID, "error", err)
 		}
 	}
@@ -92,6 +92,23 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	w.a.metrics.committed(c, b.rejections, findings, time.Since(began))
 	w.blocks <- b
 	return nil
+}
+
+// clean deletes from the broker what is stored, but for what is to be kept a
+// while; that is looked for once a minute.
+func (w *worker) clean(ctx context.Context, until int64) (err error) {
+	d := &w.a.deps
+	if d.Keep > 0 {
+		now := d.Now()
+		if now.Sub(w.cleaned) < time.Minute {
+			return nil
+		}
+		if until, err = d.Store.ClosedBefore(ctx, w.p.ID, now.Add(-d.Keep)); err != nil {
+			return err
+		}
+		w.cleaned = now
+	}
+	return d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, until)
 }
 
 // standing makes sure that the chunk is still this worker's, where enough time

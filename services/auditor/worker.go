@@ -49,6 +49,7 @@ type worker struct {
 	landed  chan struct{}      // holds a value after flight went down
 	running sync.WaitGroup     // stages at work
 	redoing string             // id of the chunk that is redone
+	cleaned time.Time          // when the broker was last rid of what need not be kept
 	lost    int64              // first offset that the broker deleted unread, -1: none; the next message tells of it
 }
 

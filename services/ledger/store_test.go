@@ -146,7 +146,7 @@ func TestVerifyRealStore(t *testing.T) {
 	tamper("ALTER TABLE findings_all DELETE WHERE chunk = 'c2' AND row = 0")
 	removed := core.Problem{Kind: core.RowRemoved, Chunk: "c2", Version: 1, Table: "findings"}
 	verify(changed, removed)
-	tamper("ALTER TABLE rejections UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
+	tamper("ALTER TABLE rejections_all UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
 	verify(changed, removed, core.Problem{Kind: core.RowChanged, Chunk: "c2", Version: 1, Table: "rejections", Row: 1, EntryID: "s-0-9"})
 }
 
