@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/services"
 )
@@ -184,6 +185,11 @@ func TestReplayRejections(t *testing.T) {
 		t.Errorf("verify: %v", v.Faults)
 	}
 	s.ingest(services.IngestRequest{Files: []string{s.write("more.log", pages(from, 500, 5)...)}, Format: "nginx:combined"})
+	wait(t, "the broker deletes what is stored", func() bool {
+		first := 0
+		err := s.app.Broker().Read(context.Background(), broker.Lines, 0, 0, 1, func(broker.Message) error { first++; return nil })
+		return err == nil && first == 0
+	})
 	if sum := s.replay(services.ReplayRequest{From: span.From, Until: span.Until, Source: "shop"}); sum.Gone != 1 || sum.Chunks != 0 {
 		t.Errorf("lines that the broker has no more: %+v", sum)
 	}

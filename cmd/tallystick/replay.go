@@ -37,7 +37,7 @@ func (c *cli) replayCommand() *cobra.Command {
 				return &text.Hint{Err: fmt.Errorf("--to %s is not after --from %s", to, from), Hint: "--to is the moment after the last"}
 			}
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				bar := newProgress(c.err, "replay")
+				bar := newProgress(c.err, "replay", "chunks")
 				s, err := ops.Replay(cmd.Context(), req, bar.show)
 				bar.finish()
 				if err != nil {
