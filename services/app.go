@@ -75,6 +75,8 @@ type App struct {
 	console  *console.Console
 	tap      *tap.Tap
 
+	replaying replaying
+
 	tapAfter chan struct{} // the tap begins when it closes; nil: at once
 
 	closers []closer

@@ -124,7 +124,7 @@ func (a *App) openAuditor(context.Context) error {
 			v.Keys = enc.KeyID()
 			return v
 		},
-		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
+		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0, Keep: a.cfg.Kafka.Keep,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})
 	if err != nil {

@@ -64,6 +64,10 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 	return nil
 }
 
+// ErrRejoin is what a handler returns, wrapped, that finds its partition in the
+// hands of another member: this one joins the group anew.
+var ErrRejoin = errors.New("the partition was given up")
+
 // handlerError tells a handler's failure from the end of the caller's context.
 type handlerError struct{ err error }
 
@@ -87,6 +91,8 @@ func (c *Client) serve(ctx, genCtx context.Context, gen *kafka.Generation, topic
 	switch {
 	case err == nil:
 		<-ctx.Done() // returning would end the generation
+	case errors.Is(err, ErrRejoin):
+		return nil
 	case errors.As(err, &away):
 		c.log.Warn("the broker is away or the group changes; the partition begins anew", "topic", topic, "partition", a.ID, "error", err)
 		return nil

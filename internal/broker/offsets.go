@@ -254,3 +254,29 @@ var _ protocol.BrokerMessage = (*deleteRecordsRequest)(nil)
 var registerProtocol = sync.OnceFunc(func() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 })
+
+// Read hands the messages of a partition with from <= offset < until to handle,
+// those that the broker still has, outside any group.
+func (c *Client) Read(ctx context.Context, topic string, partition int, from, until int64, handle func(Message) error) error {
+	first, last, err := c.offsets(ctx, topic, partition)
+	if err != nil {
+		return failed("read from", topic, err)
+	}
+	from, until = max(from, first), min(until, last)
+	p := &Partition{ID: partition, client: c, topic: topic, start: from}
+	defer p.close()
+	for at := from; at < until; {
+		m, err := p.Fetch(ctx)
+		if err != nil {
+			return err
+		}
+		if m.Offset >= until {
+			return nil
+		}
+		if err := handle(m); err != nil {
+			return err
+		}
+		at = m.Offset + 1
+	}
+	return nil
+}
