@@ -48,6 +48,9 @@ func TestWitnessedSite(t *testing.T) {
 		b, err := os.ReadFile(kept)
 		return err == nil && strings.Contains(string(b), "witness.example")
 	})
+	if strings.Contains(s.log.String(), "failed to publish") {
+		t.Error("a publication failed")
+	}
 	if got := s.get("/checkpoint"); !strings.HasPrefix(got, "tallystick/") || !strings.Contains(got, "— witness.example ") {
 		t.Errorf("served %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -131,16 +132,15 @@ func (p *progress) show(at services.Progress) {
 
 // line is the progress in words: rate, share and the time that is left.
 func (p *progress) line(at services.Progress, took time.Duration) string {
-	share := ""
+	var parts []string
 	if at.Total > 0 {
 		left := time.Duration(float64(took) * (float64(at.Total)/float64(max(at.Done, 1)) - 1)).Round(time.Second)
-		share = fmt.Sprintf(" %.0f %%, %s left", 100*float64(at.Done)/float64(at.Total), left)
+		parts = append(parts, fmt.Sprintf("%.0f %%, %s left", 100*float64(at.Done)/float64(at.Total), left))
 	}
-	lines := ""
 	if at.Lines > 0 {
-		lines = fmt.Sprintf(" %d %s, %.0f/s", at.Lines, p.unit, float64(at.Lines)/took.Seconds())
+		parts = append(parts, fmt.Sprintf("%d %s, %.0f/s", at.Lines, p.unit, float64(at.Lines)/took.Seconds()))
 	}
-	return fmt.Sprintf("%s:%s%s", p.name, share, lines)
+	return p.name + ": " + strings.Join(parts, ", ")
 }
 
 func (p *progress) finish() {
