@@ -15,9 +15,15 @@ import (
 	"github.com/tallystick/tallystick/services"
 )
 
+// verifyFlags say what is verified against what.
+type verifyFlags struct {
+	checkpoint, from, to string
+	since                bool
+	proof, log, key      string
+}
+
 func (c *cli) verifyCommand() *cobra.Command {
-	var checkpoint, from, to, proof, key, folder string
-	var since bool
+	var v verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute the record from the store and compare it with the ledger",
@@ -31,38 +37,14 @@ func (c *cli) verifyCommand() *cobra.Command {
 			"  tallystick ledger verify --proof entry.json --key ledger.pub",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (proof == "" && folder == "") != (key == "") || proof != "" && folder != "" {
-				return usage(cmd, errors.New("--key belongs to one of --proof and --log"))
-			}
-			if proof != "" {
-				return c.verifyProof(proof, key)
-			}
-			r := services.VerifyRequest{Since: since}
-			if since && checkpoint == "" {
-				return usage(cmd, errors.New("--since needs the checkpoint since which to verify"))
-			}
-			if checkpoint != "" {
-				b, err := os.ReadFile(checkpoint)
-				if err != nil {
-					return fmt.Errorf("failed to read the checkpoint: %w", err)
-				}
-				r.Checkpoint = b
-			}
-			if folder != "" {
-				return c.verifyLog(cmd.Context(), folder, key, r.Checkpoint)
-			}
-			for _, d := range []struct {
-				flag, value string
-				at          *time.Time
-			}{{"--from", from, &r.From}, {"--to", to, &r.Until}} {
-				if d.value == "" {
-					continue
-				}
-				at, err := day(d.flag, d.value)
-				if err != nil {
-					return err
-				}
-				*d.at = at
+			r, err := v.request(cmd)
+			switch {
+			case err != nil:
+				return err
+			case v.proof != "":
+				return c.verifyProof(v.proof, v.key)
+			case v.log != "":
+				return c.verifyLog(cmd.Context(), v.log, v.key, r.Checkpoint)
 			}
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
 				bar := newProgress(c.err, "verify", "rows")
@@ -76,14 +58,46 @@ func (c *cli) verifyCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&checkpoint, "checkpoint", "", "older checkpoint that the log must extend")
-	f.BoolVar(&since, "since", false, "leave out the rows that --checkpoint covers")
-	f.StringVar(&from, "from", "", "first day, YYYY-MM-DD, UTC")
-	f.StringVar(&to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
-	f.StringVar(&proof, "proof", "", "file of tallystick ledger prove; nothing else is read")
-	f.StringVar(&folder, "log", "", "folder of a ledger or of a copy of it; only its files are checked, no row")
-	f.StringVar(&key, "key", "", "file with the ledger's public key, for --proof and --log")
+	f.StringVar(&v.checkpoint, "checkpoint", "", "older checkpoint that the log must extend")
+	f.BoolVar(&v.since, "since", false, "leave out the rows that --checkpoint covers")
+	f.StringVar(&v.from, "from", "", "first day, YYYY-MM-DD, UTC")
+	f.StringVar(&v.to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
+	f.StringVar(&v.proof, "proof", "", "file of tallystick ledger prove; nothing else is read")
+	f.StringVar(&v.log, "log", "", "folder of a ledger or of a copy of it; only its files are checked, no row")
+	f.StringVar(&v.key, "key", "", "file with the ledger's public key, for --proof and --log")
 	return cmd
+}
+
+// request checks the flags and reads what they name.
+func (v *verifyFlags) request(cmd *cobra.Command) (services.VerifyRequest, error) {
+	r := services.VerifyRequest{Since: v.since}
+	if (v.proof == "" && v.log == "") != (v.key == "") || v.proof != "" && v.log != "" {
+		return r, usage(cmd, errors.New("--key belongs to one of --proof and --log"))
+	}
+	if v.since && v.checkpoint == "" {
+		return r, usage(cmd, errors.New("--since needs the checkpoint since which to verify"))
+	}
+	if v.checkpoint != "" {
+		b, err := os.ReadFile(v.checkpoint)
+		if err != nil {
+			return r, fmt.Errorf("failed to read the checkpoint: %w", err)
+		}
+		r.Checkpoint = b
+	}
+	for _, d := range []struct {
+		flag, value string
+		at          *time.Time
+	}{{"--from", v.from, &r.From}, {"--to", v.to, &r.Until}} {
+		if d.value == "" {
+			continue
+		}
+		at, err := day(d.flag, d.value)
+		if err != nil {
+			return r, err
+		}
+		*d.at = at
+	}
+	return r, nil
 }
 
 func (c *cli) printVerify(what string, r *services.VerifyResult) error {
