@@ -46,6 +46,7 @@ type Rejection struct {
 	Source   string
 	Format   string
 	Received time.Time
+	Hour     time.Time // start of the hour in which completeness counts the line, UTC
 	Reason   Reason
 	Column   int    // 1-based byte column, 0 if it does not apply
 	Expected string // what the parser expected there; never a value of the line

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -62,6 +63,9 @@ type App struct {
 	stages    *stages
 	positions *file.State
 
+	sentMu sync.Mutex
+	sent   []int64 // ends of lines.v1 when stored was asked first; guarded by sentMu
+
 	ledger   ledgerView
 	writer   *ledger.Ledger // nil unless the ledger is a target
 	tiles    string         // address of the ledger's listener, "" without one
@@ -70,6 +74,8 @@ type App struct {
 	reporter *reporter.Reporter
 	console  *console.Console
 	tap      *tap.Tap
+
+	replaying replaying
 
 	tapAfter chan struct{} // the tap begins when it closes; nil: at once
 

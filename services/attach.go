@@ -55,10 +55,10 @@ func (a *App) settle(ctx context.Context) error {
 	return a.writer.Step(ctx)
 }
 
-// publish hands the newest checkpoint to witnesses and publishers before a
-// short-lived process ends.
+// publish hands what a short-lived process added to witnesses and publishers
+// before it ends.
 func (a *App) publish(ctx context.Context) {
-	if a.writer == nil || ctx.Err() != nil {
+	if a.writer == nil || !a.writer.Grown() || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -20,6 +20,11 @@ func (c *Client) Ingest(ctx context.Context, r IngestRequest, progress func(Prog
 	return post[IngestSummary](ctx, c, "/v1/ingest", io.MultiReader(bytes.NewReader(append(head, '\n')), r.Input), progress)
 }
 
+// Replay implements Operations.
+func (c *Client) Replay(ctx context.Context, r ReplayRequest, progress func(Progress)) (*ReplaySummary, error) {
+	return ask[ReplayRequest, ReplaySummary](ctx, c, "/v1/replay", r, progress)
+}
+
 // Query implements Operations.
 func (c *Client) Query(ctx context.Context, r QueryRequest) (*QueryResult, error) {
 	return ask[QueryRequest, QueryResult](ctx, c, "/v1/query", r, nil)

@@ -30,7 +30,7 @@ func TestKill(t *testing.T) {
 		runUntilKilled(t, config)
 		return
 	}
-	kill(t, "TestKill", 5, 8000)
+	kill(t, 5, 8000)
 }
 
 // runUntilKilled is the process that dies.
@@ -49,7 +49,7 @@ func runUntilKilled(t *testing.T, config string) {
 
 // kill starts the service rounds times, gives it lines, and kills it at a
 // random moment. One line of a hundred holds a violation.
-func kill(t *testing.T, test string, rounds, lines int) {
+func kill(t *testing.T, rounds, lines int) {
 	s := newSite(t)
 	in := s.receive()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of this test, 32 bytes."))
@@ -85,7 +85,7 @@ alerts:
 			some = append(some, l)
 			written++
 		}
-		round(t, test, config, func() { s.appendTo(path, some...) }, time.Duration(rng.Int64N(int64(time.Second))))
+		round(t, config, func() { s.appendTo(path, some...) }, time.Duration(rng.Int64N(int64(time.Second))))
 	}
 	if s.cfg, err = services.LoadConfig(config); err != nil {
 		t.Fatal(err)
@@ -121,9 +121,9 @@ alerts:
 }
 
 // round runs the service in a process of its own and kills it.
-func round(t *testing.T, test, config string, feed func(), after time.Duration) {
+func round(t *testing.T, config string, feed func(), after time.Duration) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
 	cmd.Env = append(os.Environ(), crashing+"="+config)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

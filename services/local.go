@@ -76,6 +76,7 @@ func listenLocal(path string) (net.Listener, error) {
 func localServer(ops Operations) *http.Server {
 	mux := http.NewServeMux()
 	handle(mux, "/v1/ingest", ops.Ingest)
+	handle(mux, "/v1/replay", ops.Replay)
 	handle(mux, "/v1/verify", ops.Verify)
 	handle(mux, "/v1/prove", plainCall(ops.Prove))
 	handle(mux, "/v1/query", plainCall(ops.Query))

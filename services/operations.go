@@ -12,6 +12,7 @@ import (
 // it happens.
 type Operations interface {
 	Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error)
+	Replay(ctx context.Context, r ReplayRequest, progress func(Progress)) (*ReplaySummary, error)
 	Query(ctx context.Context, r QueryRequest) (*QueryResult, error)
 	Render(ctx context.Context, r RenderRequest) (*Rendered, error)
 	Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error)
@@ -26,7 +27,7 @@ type Operations interface {
 
 // Progress of a long act.
 type Progress struct {
-	Done  uint64 `json:"done"`            // bytes, or rows when verifying
+	Done  uint64 `json:"done"`            // bytes, rows when verifying, chunks when re-processing
 	Total uint64 `json:"total"`           // 0 if not known
 	Lines uint64 `json:"lines,omitempty"` // or rows
 }
@@ -52,6 +53,26 @@ type IngestSummary struct {
 	Rejections uint64  `json:"rejections"`
 	Duplicates uint64  `json:"duplicates"`
 	Findings   uint64  `json:"findings"`
+	Seconds    float64 `json:"seconds"`
+}
+
+// ReplayRequest says what to re-process.
+type ReplayRequest struct {
+	From       time.Time `json:"from"`
+	Until      time.Time `json:"until"` // exclusive
+	Source     string    `json:"source,omitempty"`
+	Rejections bool      `json:"rejections,omitempty"` // only lines that were rejected
+}
+
+// ReplaySummary is what became of it. Gone counts chunks whose lines Kafka has no
+// more, Sealed rejected lines whose key was destroyed: both stay as they are.
+type ReplaySummary struct {
+	Chunks     uint64  `json:"chunks"`
+	Gone       uint64  `json:"gone"`
+	Entries    uint64  `json:"entries"`
+	Rejections uint64  `json:"rejections"`
+	Findings   uint64  `json:"findings"`
+	Sealed     uint64  `json:"sealed"`
 	Seconds    float64 `json:"seconds"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/control"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
@@ -123,7 +124,7 @@ func (a *App) openAuditor(context.Context) error {
 			v.Keys = enc.KeyID()
 			return v
 		},
-		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0,
+		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0, Keep: a.cfg.Kafka.Keep,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})
 	if err != nil {
@@ -182,8 +183,29 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions, Spool: a.dir.join("tap", "spool"),
+	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions, Spool: a.dir.join("tap", "spool"), Durable: a.stored,
 		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap, Metrics: a.metrics}, nil
+}
+
+// stored is behind which offset the record has the lines of a stream of an
+// earlier start. That is final once the auditors have read all that was there
+// when it was asked first.
+func (a *App) stored(ctx context.Context, stream string) (until uint64, final bool, err error) {
+	a.sentMu.Lock()
+	defer a.sentMu.Unlock()
+	if a.sent == nil {
+		if a.sent, err = a.broker.Ends(ctx, broker.Lines); err != nil {
+			return 0, false, err
+		}
+	}
+	if final, err = a.broker.Passed(ctx, auditor.Group, broker.Lines, a.sent); err != nil || !final {
+		return 0, false, err
+	}
+	ranges, err := a.store.StreamRanges(ctx, stream)
+	for _, r := range ranges {
+		until = max(until, r.Until)
+	}
+	return until, err == nil, err
 }
 
 // policyID names the masking policy in force.

@@ -70,7 +70,7 @@ func TestVerifyNamesTheRow(t *testing.T) {
 			[]string{"ALTER TABLE entries_all DELETE WHERE chunk = 'lines.v1-0-0-ffffffff' SETTINGS mutations_sync = 2"}, "lines.v1-0-0-ffffffff", "", 1},
 		{"a chunk hidden", []string{"INSERT INTO superseded SELECT '" + row[0] + "', 1, now64(3)"},
 			[]string{"ALTER TABLE superseded DELETE WHERE 1 SETTINGS mutations_sync = 2"}, "hidden", "", 1},
-		{"a rejection removed", []string{"ALTER TABLE rejections DELETE WHERE 1 SETTINGS mutations_sync = 2"}, nil, "rejections", "", 1},
+		{"a rejection removed", []string{"ALTER TABLE rejections_all DELETE WHERE 1 SETTINGS mutations_sync = 2"}, nil, "rejections", "", 1},
 		{"a row removed", []string{"ALTER TABLE entries_all DELETE " + where}, nil, "entries", "123", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -70,6 +70,16 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	return nil
 }
 
+// Reset says which gaps are stored, in place of all that was known.
+func (s *Stage) Reset(seen []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.seen)
+	for _, id := range seen {
+		s.seen[id] = true
+	}
+}
+
 // Stored tells the stage that findings are durable, so that their gaps are not
 // raised again. Before that they are, so that a batch that is retried loses
 // none.

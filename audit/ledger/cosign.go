@@ -103,6 +103,15 @@ func (r *Reader) ReadCosigned() ([]byte, error) {
 	return raw, nil
 }
 
+// WithCosignatures returns a checkpoint with the witnesses' signatures that are
+// kept of it, or as it is.
+func (r *Reader) WithCosignatures(checkpoint []byte) []byte {
+	if c, err := r.ReadCosigned(); err == nil && sameText(checkpoint, c) {
+		return c
+	}
+	return checkpoint
+}
+
 // Cosigned returns the newest cosigned checkpoint with the witnesses whose
 // signatures hold; nil if there is none.
 func (r *Reader) Cosigned(verifierKey string, witnesses []*Witness) (*Cosigned, error) {

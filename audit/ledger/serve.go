@@ -24,9 +24,7 @@ func (r *Reader) Handler() http.Handler {
 			refuse(w, err)
 			return
 		}
-		if c, err := r.ReadCosigned(); err == nil && sameText(raw, c) {
-			raw = c
-		}
+		raw = r.WithCosignatures(raw)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache")
 		_, _ = w.Write(raw)

@@ -16,7 +16,7 @@ import (
 // pass for each chunk would cost more than its rows where chunks are small.
 const (
 	groupRows   = 200_000
-	groupChunks = 512
+	groupChunks = 2000
 )
 
 // checkRows recomputes the chunks that are in the span and in the store, several

@@ -110,7 +110,7 @@ func decode(s string, query bool) string {
 // cleanPath resolves dot segments (RFC 3986 section 5.2.4) and double slashes,
 // as servers do before they choose a resource. It never leaves the root.
 func cleanPath(p string) string {
-	if !strings.HasPrefix(p, "/") || (!strings.Contains(p, "//") && !strings.Contains(p, "/.")) {
+	if !hasDots(p) {
 		return p
 	}
 	out := make([]byte, 0, len(p))
@@ -144,6 +144,20 @@ func cleanPath(p string) string {
 		return "/"
 	}
 	return string(out)
+}
+
+// hasDots reports whether a path from the root has a slash or a dot behind a
+// slash.
+func hasDots(p string) bool {
+	if p == "" || p[0] != '/' {
+		return false
+	}
+	for i := 1; i < len(p); i++ {
+		if p[i-1] == '/' && (p[i] == '/' || p[i] == '.') {
+			return true
+		}
+	}
+	return false
 }
 
 func isHex(c byte) bool {

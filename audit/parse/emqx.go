@@ -42,14 +42,8 @@ func (p *emqxText) Parse(b *audit.Batch, i int) {
 		return
 	}
 	var v emqxValues
-	for _, k := range []struct {
-		key string
-		to  *string
-	}{{"msg", &v.msg}, {"clientid", &v.client}, {"username", &v.user}, {"peername", &v.peer}, {"topic", &v.topic}, {"action", &v.action}} {
-		var twice bool
-		if *k.to, twice = emqxValue(body, k.key); twice {
-			e.Integrity = audit.IntegrityAmbiguous
-		}
+	if twice := v.read(body); twice {
+		e.Integrity = audit.IntegrityAmbiguous
 	}
 	if !v.fill(b, i) || !setTime(b, i, t, true, offset+1, "a time") {
 		return
@@ -59,43 +53,63 @@ func (p *emqxText) Parse(b *audit.Batch, i int) {
 	}
 }
 
-// emqxKeys are the keys that can follow a value.
-var emqxKeys = []string{"tag", "clientid", "msg", "peername", "username", "topic", "action", "reason", "ipaddr", "source", "pid", "mfa", "matched_rule", "node", "authorizer", "rule", "module", "namespace"}
-
-// emqxValue finds KEY: VALUE up to the next key, and whether the key is there
-// twice.
-func emqxValue(body, key string) (value string, twice bool) {
-	at := 0
-	if !strings.HasPrefix(body, key+": ") {
-		if at = strings.Index(body, ", "+key+": "); at < 0 {
-			return "", false
+// read takes the values that are needed from KEY: VALUE, KEY: VALUE. A value
+// ends where a known key follows. Of a key that is there twice the first counts.
+func (v *emqxValues) read(body string) (twice bool) {
+	var seen uint32 // a bit for each first letter: no two of the needed keys share one
+	var open *string
+	start := 0
+	for at := 0; ; {
+		key, to := v.key(body[at:])
+		if key != "" {
+			if open != nil {
+				*open = body[start : at-2]
+			}
+			if open = to; to != nil {
+				bit := uint32(1) << (key[0] - 'a')
+				if seen&bit != 0 {
+					twice, open = true, nil
+				}
+				seen |= bit
+			}
+			start = at + len(key) + 2
 		}
-		at += 2
-	}
-	rest := body[at+len(key)+2:]
-	twice = strings.Contains(rest, ", "+key+": ")
-	end := len(rest)
-	for from := 0; ; {
-		c := strings.Index(rest[from:], ", ")
+		c := strings.Index(body[at:], ", ")
 		if c < 0 {
 			break
 		}
-		from += c + 2
-		if isEMQXKey(rest[from:]) {
-			end = from - 2
-			break
-		}
+		at += c + 2
 	}
-	return rest[:end], twice
+	if open != nil {
+		*open = body[start:]
+	}
+	return twice
 }
 
-func isEMQXKey(s string) bool {
-	for _, k := range emqxKeys {
-		if strings.HasPrefix(s, k) && strings.HasPrefix(s[len(k):], ": ") {
-			return true
-		}
+// key is the known key at the beginning of s, "" if there is none, and where
+// its value goes, nil if it is not needed.
+func (v *emqxValues) key(s string) (key string, to *string) {
+	end := strings.IndexByte(s[:min(len(s), 16)], ':')
+	if end < 0 || end+1 >= len(s) || s[end+1] != ' ' {
+		return "", nil
 	}
-	return false
+	switch key = s[:end]; key {
+	case "msg":
+		return key, &v.msg
+	case "clientid":
+		return key, &v.client
+	case "username":
+		return key, &v.user
+	case "peername":
+		return key, &v.peer
+	case "topic":
+		return key, &v.topic
+	case "action":
+		return key, &v.action
+	case "tag", "reason", "ipaddr", "source", "pid", "mfa", "matched_rule", "node", "authorizer", "rule", "module", "namespace":
+		return key, nil
+	}
+	return "", nil
 }
 
 // newEMQXJSON makes the parser of EMQX's log in JSON and of the events that its

@@ -68,6 +68,8 @@ func FuzzNginxLoose(f *testing.F) {
 
 func FuzzEnvoy(f *testing.F) { fuzz(f, "envoy:json", "testdata/envoy/*.log") }
 
+func FuzzEnvoyALS(f *testing.F) { fuzz(f, "envoy:als", "testdata/envoyals/*.log") }
+
 func FuzzKafka(f *testing.F) { fuzz(f, "kafka:authorizer", "testdata/kafka/*.log") }
 
 func FuzzApache(f *testing.F) { fuzz(f, "apache:combined", "testdata/apache/*.log") }

@@ -133,7 +133,7 @@ func (m *kafkaMessage) read(pos int) bool {
 	if strings.IndexByte(m.host, ' ') >= 0 || strings.IndexByte(m.operation, ' ') >= 0 {
 		m.repeated = true
 	}
-	m.repeated = m.repeated || strings.Contains(s[pos:], kafkaResource) || strings.Contains(s[pos:], kafkaRequest) || strings.Contains(s[pos:], kafkaLogger)
+	m.repeated = m.repeated || strings.Contains(s[pos:], kafkaResource) || find(s, kafkaRequest, kafkaRequestQ, pos) >= 0 || find(s, kafkaLogger, kafkaLoggerZ, pos) >= 0
 	if m.resourceType, pos = m.until(s, pos, ":", "a resource such as Topic:LITERAL:name"); m.expected != "" {
 		return false
 	}
@@ -158,14 +158,14 @@ func (m *kafkaMessage) tail() int {
 	}
 	if cut, ok := strings.CutSuffix(s, kafkaLogger); ok {
 		s = cut
-		if strings.Contains(s, kafkaLogger) {
+		if find(s, kafkaLogger, kafkaLoggerZ, 0) >= 0 {
 			m.closes, m.repeated = true, true
 		}
 	} else if m.needsLogger {
 		m.open = true
 	}
 	end := len(s)
-	if at := strings.LastIndex(s, kafkaRequest); at >= 0 {
+	if at := lastRequest(s); at >= 0 {
 		rest := s[at+len(kafkaRequest):]
 		if req, count, ok := strings.Cut(rest, kafkaCount); ok && strings.IndexByte(req, ' ') < 0 {
 			m.request, end = req, at
@@ -174,6 +174,24 @@ func (m *kafkaMessage) tail() int {
 		}
 	}
 	return end
+}
+
+// Where the rarest byte of a literal stands in it.
+const (
+	kafkaRequestQ = 7  // q
+	kafkaLoggerZ  = 15 // z
+)
+
+// lastRequest is where the last kafkaRequest begins in s, -1 if there is none.
+func lastRequest(s string) int {
+	at := -1
+	for {
+		next := find(s, kafkaRequest, kafkaRequestQ, at+1)
+		if next < 0 {
+			return at
+		}
+		at = next
+	}
 }
 
 // until reads up to a literal and returns what was before it and the position

@@ -3,6 +3,7 @@ package parse
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
@@ -23,7 +24,8 @@ const (
 )
 
 // layout parses lines of one format string of a server: a literal, then slots
-// each with the literal that follows it. It is read-only once compiled.
+// each with the literal that follows it. It is read-only once compiled, but for
+// the pool.
 type layout struct {
 	name     string // of the format, in entries
 	what     string // what servers call the format string, for errors
@@ -45,6 +47,15 @@ type layout struct {
 	// fallback reads a line that does not follow the format string but is one
 	// of the server's; nil if there are none.
 	fallback func(l *layout, b *audit.Batch, i int, line string, offset int) bool
+	scratch  sync.Pool // of *scratch
+}
+
+// scratch is what parsing a line needs and another line can use again.
+type scratch struct {
+	spans spans
+	// The last $time_local and what it says: lines of one second have the same.
+	timeText [localTimeLen]byte
+	time     time.Time
 }
 
 // slot is a variable of a format string.
@@ -258,8 +269,12 @@ func (l *layout) Parse(b *audit.Batch, i int) {
 // parse parses a line of which the first offset bytes were taken off.
 func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offset int) bool {
 	e.Protocol, e.Carries = l.protocol, l.carries
-	var sp spans
-	m := layoutMatch{l: l, line: line, sp: &sp, budget: 1024}
+	work, _ := l.scratch.Get().(*scratch)
+	if work == nil {
+		work = &scratch{}
+	}
+	defer l.scratch.Put(work)
+	m := layoutMatch{l: l, line: line, sp: &work.spans, budget: 1024}
 	if !m.run() {
 		if cut := carrier(line); offset == 0 && cut > 0 {
 			return l.parse(b, i, e, line[cut:], cut)
@@ -276,14 +291,14 @@ func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offse
 	} else if m.ambiguous() {
 		e.Integrity = audit.IntegrityAmbiguous
 	}
-	return l.fill(b, i, line, &sp, offset)
+	return l.fill(b, i, line, work, offset)
 }
 
 // fill sets the event from the spans.
-func (l *layout) fill(b *audit.Batch, i int, line string, sp *spans, offset int) bool {
-	e := &b.Events[i]
+func (l *layout) fill(b *audit.Batch, i int, line string, work *scratch, offset int) bool {
+	e, sp := &b.Events[i], &work.spans
 	escaped := l.hasEscape(line)
-	g := values{loc: l.loc}
+	g := values{loc: l.loc, work: work}
 	for k := range l.slots {
 		v := &l.slots[k]
 		if v.field == fIgnored {

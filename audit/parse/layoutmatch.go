@@ -168,8 +168,7 @@ func numberEnd(s string, pos int) int {
 }
 
 // find is the offset of the literal after the variable in s from a position on,
-// -1 if there is none. Its rarest byte is looked for: strings.Index would stop
-// at every space.
+// -1 if there is none.
 func (v *slot) find(s string, from int) int {
 	if len(v.until) == 1 {
 		if from > len(s) {
@@ -180,14 +179,21 @@ func (v *slot) find(s string, from int) int {
 		}
 		return -1
 	}
-	for from += v.anchor; from < len(s); from++ {
-		j := strings.IndexByte(s[from:], v.until[v.anchor])
+	return find(s, v.until, v.anchor, from)
+}
+
+// find is the offset of a literal in s from a position on, -1 if there is none.
+// Its rarest byte, at anchor, is looked for: strings.Index would stop at every
+// space.
+func find(s, literal string, anchor, from int) int {
+	for from += anchor; from < len(s); from++ {
+		j := strings.IndexByte(s[from:], literal[anchor])
 		if j < 0 {
 			return -1
 		}
 		from += j
-		if strings.HasPrefix(s[from-v.anchor:], v.until) {
-			return from - v.anchor
+		if strings.HasPrefix(s[from-anchor:], literal) {
+			return from - anchor
 		}
 	}
 	return -1
@@ -196,8 +202,9 @@ func (v *slot) find(s string, from int) int {
 // quoteEnd is the offset of the closing quote. A quote in a value is written in
 // hex by some servers, and follows a backslash with others.
 func quoteEnd(s string, e escape) int {
-	if e == escapeHex || e == escapeHash {
-		return strings.IndexByte(s, '"')
+	end := strings.IndexByte(s, '"')
+	if e == escapeHex || e == escapeHash || end < 0 || strings.IndexByte(s[:end], '\\') < 0 {
+		return end
 	}
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -235,7 +242,7 @@ func (m *layoutMatch) ambiguous() bool {
 				limit = pos + q
 			}
 		}
-		if next := v.find(m.line, end+1); next < 0 || next > limit {
+		if next := v.find(m.line[:min(limit+len(v.until), len(m.line))], end+1); next < 0 || next > limit {
 			continue
 		}
 		var other spans
@@ -249,12 +256,15 @@ func (m *layoutMatch) ambiguous() bool {
 
 // bareQuote reports whether s has a double quote without a backslash.
 func bareQuote(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '"' && (i == 0 || s[i-1] != '\\') {
+	for from := 0; ; from++ {
+		j := strings.IndexByte(s[from:], '"')
+		if j < 0 {
+			return false
+		}
+		if from += j; from == 0 || s[from-1] != '\\' {
 			return true
 		}
 	}
-	return false
 }
 
 // cutShort matches a line whose end is missing: in the request or after it a

@@ -51,7 +51,7 @@ func Names() []string {
 		"apache:common", "apache:combined", "apache:vhost_combined",
 		"haproxy:http", "haproxy:https", "haproxy:tcp", "haproxy:clf", "haproxy:json",
 		"squid:squid", "squid:common", "squid:combined",
-		"envoy:json", "envoy:default", "envoy:istio",
+		"envoy:json", "envoy:als", "envoy:default", "envoy:istio",
 		"traefik:clf", "traefik:generic", "traefik:json", "caddy:json",
 		"kafka:authorizer", "kafka:request", "confluent:audit", "kroxylicious:json",
 		"mosquitto:log", "emqx:text", "emqx:json",
@@ -96,7 +96,7 @@ func compile(format string, o options) (Parser, error) {
 	case "squid":
 		return newSquid(name, rest, o)
 	case "envoy":
-		if rest != "json" {
+		if rest != "json" && rest != "als" {
 			return newEnvoyText(name, rest, o)
 		}
 	case "json":
@@ -105,6 +105,8 @@ func compile(format string, o options) (Parser, error) {
 	switch format {
 	case "envoy:json":
 		return newEnvoy(o), nil
+	case "envoy:als":
+		return newEnvoyALS(o), nil
 	case "haproxy:json":
 		return newHAProxyJSON(o), nil
 	case "traefik:clf", "traefik:generic":
@@ -134,12 +136,11 @@ func compile(format string, o options) (Parser, error) {
 // Stage parses the batches of all sources.
 type Stage struct {
 	parsers map[string]Parser
-	formats map[string]string
 }
 
 // New compiles the formats of the sources, keyed by source name.
 func New(sources map[string]source.Config) (*Stage, error) {
-	s := &Stage{parsers: map[string]Parser{}, formats: map[string]string{}}
+	s := &Stage{parsers: map[string]Parser{}}
 	for name, c := range sources {
 		loc, err := c.Location()
 		if err != nil {
@@ -149,7 +150,7 @@ func New(sources map[string]source.Config) (*Stage, error) {
 		if err != nil {
 			return nil, fmt.Errorf("failed to read the format of source %s: %w", name, err)
 		}
-		s.parsers[name], s.formats[name] = p, formatName(c.Format)
+		s.parsers[name] = p
 	}
 	return s, nil
 }
@@ -174,10 +175,10 @@ func formatName(format string) string {
 // Process is the stage. It sizes and clears b.Events: parse comes first. A
 // batch of a source that is not configured is rejected line by line.
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
-	reset(b)
-	p, format := s.parsers[b.Source], s.formats[b.Source]
+	size(b)
+	p := s.parsers[b.Source]
 	for i := range b.Lines {
-		b.Events[i].Format = format
+		clearEvent(b, i) // one by one, so that it is in the cache when its line is parsed
 		if p == nil {
 			b.Reject(i, audit.ReasonNoFormat, 0, "a configured source")
 			continue
@@ -187,20 +188,30 @@ func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	return nil
 }
 
-// reset makes one empty Event per line and keeps the capacity of their slices.
+// reset makes one empty Event per line.
 func reset(b *audit.Batch) {
+	size(b)
+	for i := range b.Events {
+		clearEvent(b, i)
+	}
+}
+
+// size makes room for one Event per line. They hold what they held.
+func size(b *audit.Batch) {
 	if cap(b.Events) < len(b.Lines) {
 		b.Events = append(b.Events[:cap(b.Events)], make([]audit.Event, len(b.Lines)-cap(b.Events))...)
 	}
 	b.Events = b.Events[:len(b.Lines)]
-	for i := range b.Events {
-		// Clearing in place is twice as fast as copying a new Event there.
-		e := &b.Events[i]
-		forwarded, fields, query, subjects, found := e.Forwarded[:0], e.Fields[:0], e.Query[:0], e.Subjects[:0], e.Found[:0]
-		*e = audit.Event{}
-		e.Origin, e.Source, e.Received = b.Lines[i].Origin, b.Source, b.Received
-		e.Forwarded, e.Fields, e.Query, e.Subjects, e.Found = forwarded, fields, query, subjects, found
-	}
+}
+
+// clearEvent empties an Event and keeps the capacity of its slices.
+func clearEvent(b *audit.Batch, i int) {
+	// Clearing in place is twice as fast as copying a new Event there.
+	e := &b.Events[i]
+	forwarded, fields, query, subjects, found := e.Forwarded[:0], e.Fields[:0], e.Query[:0], e.Subjects[:0], e.Found[:0]
+	*e = audit.Event{}
+	e.Origin, e.Source, e.Received = b.Lines[i].Origin, b.Source, b.Received
+	e.Forwarded, e.Fields, e.Query, e.Subjects, e.Found = forwarded, fields, query, subjects, found
 }
 
 // begin does what every format needs first: the clear line, if it is one that
@@ -211,10 +222,9 @@ func begin(b *audit.Batch, i int, format string, utf8Only bool) (line string, e 
 
 // beginAfter is begin for what follows the first skip bytes of a line.
 func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (line string, e *audit.Event, ok bool) {
-	l := b.Lines[i]
+	l := &b.Lines[i]
 	e = &b.Events[i]
-	e.Origin, e.Source, e.Received, e.Format = l.Origin, b.Source, b.Received, format
-	e.ParseStatus, e.Integrity = audit.ParseOK, audit.IntegrityOK
+	e.Format, e.ParseStatus, e.Integrity = format, audit.ParseOK, audit.IntegrityOK
 	line = strings.TrimSuffix(l.Text.Reveal(access)[skip:], "\r")
 	switch {
 	case l.Cut():

@@ -35,6 +35,7 @@ var formatShapes = map[string]string{
 	"squid:common":          "common log format with Squid's result at the end",
 	"squid:combined":        "combined log format with Squid's result at the end",
 	"envoy:json":            "one JSON object a line with keys of an Envoy access log",
+	"envoy:als":             "one JSON object a line, as the als source writes entries of Envoy's Access Log Service",
 	"envoy:default":         "[time] \"request\" status flags bytes ... in Envoy's default text",
 	"envoy:istio":           "Envoy's text with the fields that Istio adds",
 	"traefik:clf":           "combined with Traefik's count, router, server and duration",

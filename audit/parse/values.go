@@ -14,6 +14,7 @@ import (
 // setting them needs.
 type values struct {
 	loc                   *time.Location
+	work                  *scratch // nil outside layouts
 	uri, args, serverName string
 	realip                string
 	version               string // HTTP/1.1
@@ -229,7 +230,7 @@ func (g *values) setTime(v *slot, s string) {
 	g.timed = true
 	switch v.field {
 	case fTimeLocal:
-		g.time, g.timeOK = localTime(s)
+		g.time, g.timeOK = g.localTime(s)
 		g.zoned = true
 	case fTimeISO:
 		var n int
@@ -248,6 +249,23 @@ func (g *values) setTime(v *slot, s string) {
 	case fTimeAny:
 		g.time, g.zoned, g.timeOK = anyTime(s, g.location())
 	}
+}
+
+// localTime is localTime with the last answer kept.
+func (g *values) localTime(s string) (time.Time, bool) {
+	w := g.work
+	if w == nil {
+		return localTime(s)
+	}
+	if string(w.timeText[:]) == s {
+		return w.time, true
+	}
+	t, ok := localTime(s)
+	if ok {
+		copy(w.timeText[:], s)
+		w.time = t
+	}
+	return t, ok
 }
 
 func (g *values) location() *time.Location {

@@ -92,10 +92,14 @@ type ALS struct {
 	Listen string `yaml:"listen"`
 	// TLS protects the listener.
 	TLS ServerTLS `yaml:"tls,omitempty"`
-	// Admin is the URL of Envoy's admin or Prometheus endpoint: its count of
-	// requests is compared with the entries received. Without it losses stay
-	// unknown: Envoy does not say that it dropped entries.
-	Admin string `yaml:"admin,omitempty"`
+	// Admin are the URLs of the admin interfaces, or of their
+	// /stats/prometheus, of all Envoys that send here: their counts of requests
+	// are compared with the entries received. Without it losses stay unknown:
+	// Envoy does not say that it lost entries.
+	Admin []string `yaml:"admin,omitempty"`
+	// StatPrefixes are the stat_prefix of the connection managers and TCP
+	// proxies that log here. Default all connection managers and no TCP proxy.
+	StatPrefixes []string `yaml:"stat_prefixes,omitempty"`
 	// MaxConnections bounds the connections that are open at once. Default 1000.
 	MaxConnections int `yaml:"max_connections,omitempty"`
 }
@@ -104,12 +108,14 @@ func (a *ALS) paths() []*string { return a.TLS.paths() }
 
 func (a *ALS) validate() error {
 	setDefault(&a.MaxConnections, DefaultConnections)
-	u, err := url.Parse(a.Admin)
+	for _, admin := range a.Admin {
+		if u, err := url.Parse(admin); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return fault("als.admin", "%q is not an http or https address", admin)
+		}
+	}
 	switch {
 	case !isAddress(a.Listen):
 		return fault("als.listen", "%q is not host:port", a.Listen)
-	case a.Admin != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == ""):
-		return fault("als.admin", "not an http or https address")
 	case a.MaxConnections < 1:
 		return fault("als.max_connections", "%d is less than 1", a.MaxConnections)
 	}
@@ -123,9 +129,15 @@ type OTLP struct {
 	HTTP string `yaml:"http,omitempty"`
 	// TLS protects both listeners.
 	TLS ServerTLS `yaml:"tls,omitempty"`
-	// MaxBody is how many bytes a request may have as it is sent. Default 8388608.
+	// WholeRecords makes each record one JSON object, with its attributes and
+	// resource, for a json:FILE format. Default false: only a record whose body
+	// is not text; else the body alone is the line.
+	WholeRecords bool `yaml:"whole_records,omitempty"`
+	// MaxBody is how many bytes a request may have as it is sent, and over gRPC
+	// also decompressed. Default 8388608.
 	MaxBody int `yaml:"max_body,omitempty"`
-	// MaxUnpacked is how many bytes it may have decompressed. Default 67108864.
+	// MaxUnpacked is how many bytes it may have decompressed over HTTP. Default
+	// 67108864.
 	MaxUnpacked int `yaml:"max_unpacked,omitempty"`
 	// MaxConnections bounds the connections that are open at once. Default 1000.
 	MaxConnections int `yaml:"max_connections,omitempty"`

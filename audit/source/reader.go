@@ -72,11 +72,12 @@ type GapKind string
 
 // The values of GapKind.
 const (
-	GapTruncated GapKind = "truncated" // the file was cut while it was followed
+	GapTruncated GapKind = "truncated" // the file or partition became shorter than what was read of it
 	GapVanished  GapKind = "vanished"  // a file that wasn't read to its end is gone
 	GapCorrupt   GapKind = "corrupt"   // compressed data that can't be read on
 	GapDropped   GapKind = "dropped"   // there was no room for them
 	GapMissing   GapKind = "missing"   // their sender counted them, but they never came
+	GapExpired   GapKind = "expired"   // records of a topic were deleted before they were read
 )
 
 // Gap is a place in a stream behind which lines are or may be missing.

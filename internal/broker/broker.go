@@ -3,8 +3,8 @@
 //
 // It is the only importer of kafka-go. It knows nothing of what messages hold:
 // what is on lines.v1 is sealed, what is on findings.v1 is masked. Callers are
-// services/tap, services/auditor and services/alerter. Embedded or remote is
-// only an address.
+// services/tap, services/auditor, services/alerter, and audit/source/kafka, which
+// reads topics of other clusters. Embedded or remote is only an address.
 package broker
 
 import (
@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,10 +69,13 @@ type Client struct {
 	transport *kafka.Transport
 	client    *kafka.Client
 	dialer    *kafka.Dialer
+	queue     int // messages that each partition's reader fetches ahead
 
 	mu         sync.Mutex
 	partitions map[string][]int     // by topic; guarded by mu
 	sent       map[place]*sentSizes // sizes of what this client produced; guarded by mu
+
+	trouble atomic.Pointer[error] // see Trouble
 }
 
 type place struct {
@@ -80,6 +84,10 @@ type place struct {
 }
 
 const (
+	// queueOfBatches is short because batches are large: kafka-go's default of
+	// 100 would hold 100 MB.
+	queueOfBatches = 4
+
 	requestTimeout = 10 * time.Second
 	// metadataTTL is kafka-go's cache of topics and leaders; its default of 6 s
 	// makes a new topic unknown for that long.
@@ -88,6 +96,20 @@ const (
 
 // Open connects, and creates the topics that are missing. The caller closes.
 func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
+	topics := append([]string{Lines, Findings}, deps.Topics...)
+	c, err := newClient(cfg, deps, topics...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ensureTopics(ctx, topics); err != nil {
+		c.transport.CloseIdleConnections()
+		return nil, err
+	}
+	return c, nil
+}
+
+// newClient is a client that knows the topics' leaders before it is asked.
+func newClient(cfg Config, deps Deps, topics ...string) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -104,23 +126,18 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := append([]string{Lines, Findings}, deps.Topics...)
 	t := &kafka.Transport{
 		ClientID: clientID, TLS: tlsConfig, SASL: mechanism,
 		MetadataTTL: metadataTTL, MetadataTopics: topics,
 	}
-	c := &Client{
+	return &Client{
 		cfg: cfg, log: deps.Log, metrics: m, transport: t,
 		client:     &kafka.Client{Addr: kafka.TCP(cfg.Addresses...), Timeout: requestTimeout, Transport: t},
 		dialer:     &kafka.Dialer{ClientID: clientID, Timeout: requestTimeout, DualStack: true, TLS: tlsConfig, SASLMechanism: mechanism},
+		queue:      queueOfBatches,
 		partitions: map[string][]int{},
 		sent:       map[place]*sentSizes{},
-	}
-	if err := c.ensureTopics(ctx, topics); err != nil {
-		t.CloseIdleConnections()
-		return nil, err
-	}
-	return c, nil
+	}, nil
 }
 
 // Close closes idle connections. Consume calls must have returned.

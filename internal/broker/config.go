@@ -38,6 +38,11 @@ type Config struct {
 	// deleted as done. Default 720h, the horizon of day keys: a longer one
 	// delays erasures.
 	Retention time.Duration `yaml:"retention,omitempty"`
+	// Keep is how long the embedded broker keeps lines after they were stored,
+	// so that tallystick replay can re-process them. Default 0s: they are deleted
+	// at once. After an unclean end it reads what it keeps into memory: keep
+	// hours of a busy site, not weeks. Kafka itself keeps them for retention.
+	Keep time.Duration `yaml:"keep,omitempty"`
 }
 
 // TLS says how the connection is protected; at least TLS 1.2.
@@ -99,6 +104,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("kafka.replication: %d is neither -1 nor a number of brokers", c.Replication)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("kafka.retention: %s is less than an hour", c.Retention)
+	case c.Keep < 0 || c.Keep > c.Retention:
+		return fmt.Errorf("kafka.keep: %s is not between 0s and the retention, %s", c.Keep, c.Retention)
 	case (c.TLS.CertFile == "") != (c.TLS.KeyFile == ""):
 		return errors.New("kafka.tls: cert_file and key_file go together")
 	case !c.TLS.Enabled && (c.TLS.CAFile != "" || c.TLS.CertFile != "" || c.TLS.ServerName != ""):

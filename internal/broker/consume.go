@@ -43,8 +43,10 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 		}
 		if err != nil {
 			c.log.Warn("joining the group failed and is tried again", "group", group, "error", err)
+			c.failing(err)
 			continue
 		}
+		c.trouble.Store(nil)
 		c.metrics.generations.WithLabelValues(group).Inc()
 		for _, a := range gen.Assignments[topic] {
 			gen.Start(func(genCtx context.Context) {
@@ -61,6 +63,10 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 	}
 	return nil
 }
+
+// ErrRejoin is what a handler returns, wrapped, that finds its partition in the
+// hands of another member: this one joins the group anew.
+var ErrRejoin = errors.New("the partition was given up")
 
 // handlerError tells a handler's failure from the end of the caller's context.
 type handlerError struct{ err error }
@@ -85,6 +91,8 @@ func (c *Client) serve(ctx, genCtx context.Context, gen *kafka.Generation, topic
 	switch {
 	case err == nil:
 		<-ctx.Done() // returning would end the generation
+	case errors.Is(err, ErrRejoin):
+		return nil
 	case errors.As(err, &away):
 		c.log.Warn("the broker is away or the group changes; the partition begins anew", "topic", topic, "partition", a.ID, "error", err)
 		return nil
@@ -151,7 +159,11 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 			return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
 		}
 		p.client.log.Warn("fetching failed and is tried again", "topic", p.topic, "partition", p.ID, "error", err)
+		p.client.failing(err)
 		m, err = p.reader.FetchMessage(ctx) // the reader waits before it tries
+	}
+	if p.client.trouble.Load() != nil {
+		p.client.trouble.Store(nil)
 	}
 	var skipped int64
 	if p.start >= 0 {
@@ -166,12 +178,11 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time}, nil
 }
 
-// open starts the reader. Its queue is short because messages are large:
-// kafka-go's default of 100 would hold 100 MB.
+// open starts the reader.
 func (p *Partition) open() error {
 	p.reader = kafka.NewReader(kafka.ReaderConfig{
 		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
-		QueueCapacity: 4, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second,
+		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second,
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 	})
 	return p.reader.SetOffset(p.start)

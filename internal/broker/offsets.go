@@ -82,19 +82,9 @@ func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, err
 	if err != nil {
 		return out, failed("measure the backlog of", topic, err)
 	}
-	r, err := c.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
-	if err == nil {
-		err = r.Error
-	}
-	committed := map[int]int64{} // none of a group that never was
-	switch {
-	case errors.Is(err, kafka.GroupIdNotFound):
-	case err != nil:
+	committed, err := c.committed(ctx, group, topic, parts)
+	if err != nil {
 		return out, failed("measure the backlog of", topic, err)
-	default:
-		for _, p := range r.Topics[topic] {
-			committed[p.Partition] = p.CommittedOffset // -1: none
-		}
 	}
 	for _, p := range parts {
 		first, last, err := c.offsets(ctx, topic, p)
@@ -113,6 +103,59 @@ func (c *Client) Backlog(ctx context.Context, group, topic string) (Backlog, err
 		out.Bytes += n
 	}
 	return out, nil
+}
+
+// committed is what a group committed of each partition; -1, or nothing, where
+// it committed nothing.
+func (c *Client) committed(ctx context.Context, group, topic string, parts []int) (map[int]int64, error) {
+	r, err := c.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: parts}})
+	if err == nil {
+		err = r.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]int64{}
+	for _, p := range r.Topics[topic] {
+		out[p.Partition] = p.CommittedOffset
+	}
+	return out, nil
+}
+
+// Ends are one past the last offset of each partition of topic.
+func (c *Client) Ends(ctx context.Context, topic string) ([]int64, error) {
+	parts, err := c.partitionsOf(ctx, topic)
+	if err != nil {
+		return nil, failed("find the end of", topic, err)
+	}
+	ends := make([]int64, len(parts))
+	for i, p := range parts {
+		if _, ends[i], err = c.offsets(ctx, topic, p); err != nil {
+			return nil, failed("find the end of", topic, err)
+		}
+	}
+	return ends, nil
+}
+
+// Passed reports whether a group has committed everything below ends.
+func (c *Client) Passed(ctx context.Context, group, topic string, ends []int64) (bool, error) {
+	parts, err := c.partitionsOf(ctx, topic)
+	var committed map[int]int64
+	if err == nil {
+		committed, err = c.committed(ctx, group, topic, parts)
+	}
+	if err != nil {
+		return false, failed("find the group's place in", topic, err)
+	}
+	for p, end := range ends {
+		if end > max(committed[p], 0) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 const maxSizes = 1 << 14
@@ -211,3 +254,29 @@ var _ protocol.BrokerMessage = (*deleteRecordsRequest)(nil)
 var registerProtocol = sync.OnceFunc(func() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
 })
+
+// Read hands the messages of a partition with from <= offset < until to handle,
+// those that the broker still has, outside any group.
+func (c *Client) Read(ctx context.Context, topic string, partition int, from, until int64, handle func(Message) error) error {
+	first, last, err := c.offsets(ctx, topic, partition)
+	if err != nil {
+		return failed("read from", topic, err)
+	}
+	from, until = max(from, first), min(until, last)
+	p := &Partition{ID: partition, client: c, topic: topic, start: from}
+	defer p.close()
+	for at := from; at < until; {
+		m, err := p.Fetch(ctx)
+		if err != nil {
+			return err
+		}
+		if m.Offset >= until {
+			return nil
+		}
+		if err := handle(m); err != nil {
+			return err
+		}
+		at = m.Offset + 1
+	}
+	return nil
+}

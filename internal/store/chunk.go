@@ -110,19 +110,13 @@ func blobs(m map[string]string) map[string][]byte {
 	return out
 }
 
-// OpenChunk announces chunk c: after a failure it is redone with its range and
-// its versions. Announcing it again changes nothing.
-func (s *Store) OpenChunk(ctx context.Context, c *audit.Chunk) error {
-	return s.insertChunk(ctx, c, stateOpen)
-}
-
 // CloseChunk says that all rows of chunk c are stored. From then on the chunk
 // counts for Position and StreamRanges and waits for its leaf.
 func (s *Store) CloseChunk(ctx context.Context, c *audit.Chunk) error {
-	return s.insertChunk(ctx, c, stateClosed)
+	return s.insertChunk(ctx, c, stateClosed, tokenOf(c, "chunk-"+stateClosed))
 }
 
-func (s *Store) insertChunk(ctx context.Context, c *audit.Chunk, state string) error {
+func (s *Store) insertChunk(ctx context.Context, c *audit.Chunk, state, token string) error {
 	var r chunk
 	r.fromAudit(c)
 	r.state, r.at = state, s.now().UTC()
@@ -130,7 +124,7 @@ func (s *Store) insertChunk(ctx context.Context, c *audit.Chunk, state string) e
 	if err := b.append(&r); err != nil {
 		return err
 	}
-	return insert(ctx, s, b, token(c.ID, c.Version, "chunk-"+state))
+	return insert(ctx, s, b, token)
 }
 
 // Position returns the Kafka offset at which a partition goes on, 0 if nothing

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"strconv"
@@ -29,14 +31,28 @@ func (b *EntryBlock) Rows() int { return b.b.rows }
 // Reset empties the block and keeps its memory.
 func (b *EntryBlock) Reset() { b.b.reset() }
 
-// token names what one insert writes; the store takes each token once.
+// token names what one insert writes; the store takes each token once, within
+// its last 10,000 blocks a table.
 func token(chunk string, version uint16, table string) string {
 	return chunk + "-" + strconv.Itoa(int(version)) + "-" + table
 }
 
+// tokenOf is the token of a chunk's insert. Attempts at a later version may be
+// given up and made anew: each has a salt of its own.
+func tokenOf(c *audit.Chunk, table string) string {
+	t := token(c.ID, c.Version, table)
+	if c.Version > 1 && len(c.Salt) >= 8 {
+		t += "-" + hex.EncodeToString(c.Salt[:8])
+	}
+	return t
+}
+
 // insertSettings make an insert durable when it returns, and count once under
-// its token, materialised views included.
+// its token, materialised views included. Without a token it counts each time.
 func insertSettings(token string) clickhouse.Settings {
+	if token == "" {
+		token = rand.Text()
+	}
 	return clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplicate":         1,
@@ -73,37 +89,53 @@ func insert[T any](ctx context.Context, s *Store, b *block[T], token string) err
 // changes nothing: the first rows stay. The block may be reused once this has
 // returned.
 func (s *Store) InsertEntries(ctx context.Context, c *audit.Chunk, b *EntryBlock) error {
-	return insert(ctx, s, b.b, token(c.ID, c.Version, "entries"))
+	return insert(ctx, s, b.b, tokenOf(c, "entries"))
 }
 
 // InsertRejections writes the rejections of chunk c in their order, once.
 func (s *Store) InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error {
+	return s.InsertRejectionsBut(ctx, c, rs, nil)
+}
+
+// InsertRejectionsBut is InsertRejections without what is kept.
+func (s *Store) InsertRejectionsBut(ctx context.Context, c *audit.Chunk, rs []audit.Rejection, kept *Kept) error {
 	b := newBlock(s.rejections)
 	for i := range rs {
+		if kept.rejection(&rs[i]) {
+			continue
+		}
 		r := rejection{Rejection: rs[i], chunk: c.ID, version: c.Version, row: uint32(i)}
 		r.fromAudit()
 		if err := b.append(&r); err != nil {
 			return err
 		}
 	}
-	return insert(ctx, s, b, token(c.ID, c.Version, "rejections"))
+	return insert(ctx, s, b, tokenOf(c, "rejections"))
 }
 
 // InsertFindings writes the findings of chunk c in their order, once.
 func (s *Store) InsertFindings(ctx context.Context, c *audit.Chunk, fs []audit.Finding) error {
-	return s.insertFindings(ctx, c.ID, c.Version, token(c.ID, c.Version, "findings"), fs)
+	return s.InsertFindingsBut(ctx, c, fs, nil)
+}
+
+// InsertFindingsBut is InsertFindings without what is kept.
+func (s *Store) InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *Kept) error {
+	return s.insertFindings(ctx, c.ID, c.Version, tokenOf(c, "findings"), fs, kept)
 }
 
 // InsertOtherFindings writes findings that come from no chunk, such as those of
 // windowed controls, once per batch name. The view findings shows the first
 // that was detected under an id, so raising one again does no harm.
 func (s *Store) InsertOtherFindings(ctx context.Context, batch string, fs []audit.Finding) error {
-	return s.insertFindings(ctx, "", 0, "findings-"+batch, fs)
+	return s.insertFindings(ctx, "", 0, "findings-"+batch, fs, nil)
 }
 
-func (s *Store) insertFindings(ctx context.Context, chunk string, version uint16, token string, fs []audit.Finding) error {
+func (s *Store) insertFindings(ctx context.Context, chunk string, version uint16, token string, fs []audit.Finding, kept *Kept) error {
 	b := newBlock(s.findings)
 	for i := range fs {
+		if kept.finding(&fs[i]) {
+			continue
+		}
 		f := finding{Finding: fs[i], version: version, row: uint32(i)}
 		f.Chunk = chunk
 		if err := b.append(&f); err != nil {
@@ -122,9 +154,10 @@ type Completeness struct {
 	Rejected uint64    // of Received, those that were rejected
 }
 
-// InsertCompleteness adds the counts of chunk c, once.
+// InsertCompleteness adds counts that chunk c shows besides its rows, once: its
+// entries and rejections count themselves as they are inserted.
 func (s *Store) InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []Completeness) error {
-	return s.insertCompleteness(ctx, token(c.ID, c.Version, "completeness"), rows)
+	return s.insertCompleteness(ctx, tokenOf(c, "completeness"), rows)
 }
 
 // InsertLost adds counts that come from no chunk, once per batch name.

@@ -227,7 +227,7 @@ func (s *Store) Marks(ctx context.Context, stream string, generation uint32, fro
 	const where = "WHERE stream = {s:String} AND generation = {g:UInt32} AND `offset` >= {from:UInt64} AND `offset` < {until:UInt64} AND chunk != {x:String}"
 	var out []Mark
 	err := each(ctx, s, s.marks, "FROM (SELECT `offset`, mark FROM entries_all "+where+
-		" UNION ALL SELECT `offset`, mark FROM rejections "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
+		" UNION ALL SELECT `offset`, mark FROM rejections_all "+where+") ORDER BY `offset`, mark", clickhouse.Parameters{
 		"s": stream, "g": fmt.Sprint(generation), "from": fmt.Sprint(from), "until": fmt.Sprint(until), "x": except,
 	}, func(m *Mark) error {
 		out = append(out, *m)
@@ -236,11 +236,11 @@ func (s *Store) Marks(ctx context.Context, stream string, generation uint32, fro
 	return out, err
 }
 
-// GapIDs returns the ids of all gap findings.
+// GapIDs returns the ids of all gap findings that readers see.
 func (s *Store) GapIDs(ctx context.Context) ([]string, error) {
 	var out []string
 	t := &table[string]{name: "findings_all", fields: []field[string]{str("id", func(s *string) *string { return s })}}
-	err := each(ctx, s, t, "FROM findings_all WHERE kind = 'gap' GROUP BY id ORDER BY id", nil, func(id *string) error {
+	err := each(ctx, s, t, "FROM findings_all WHERE kind = 'gap' AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded) GROUP BY id ORDER BY id", nil, func(id *string) error {
 		out = append(out, *id)
 		return nil
 	})

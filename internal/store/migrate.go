@@ -113,8 +113,17 @@ func (s *Store) applied(ctx context.Context) (map[uint32]string, error) {
 }
 
 func (s *Store) apply(ctx context.Context, m migration) error {
-	for _, sql := range statements(m.sql) {
-		if err := s.conn.Exec(ctx, sql); err != nil {
+	for _, st := range statements(m.sql) {
+		if st.unless != "" {
+			var there uint8
+			if err := s.conn.QueryRow(ctx, "EXISTS TABLE "+st.unless).Scan(&there); err != nil {
+				return err
+			}
+			if there == 1 {
+				continue
+			}
+		}
+		if err := s.conn.Exec(ctx, st.sql); err != nil {
 			return err
 		}
 	}
@@ -123,11 +132,30 @@ func (s *Store) apply(ctx context.Context, m migration) error {
 	return s.conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations VALUES (%d, '%s', '%s', now64(3))", m.version, m.name, m.checksum()))
 }
 
+// statement is one of a migration's. One that could not be repeated is skipped
+// once the table that it makes exists.
+type statement struct{ sql, unless string }
+
+// unlessExists begins the line before a statement that can't be repeated.
+const unlessExists = "--unless-exists "
+
 // statements splits a file at semicolons that end a line and drops comments.
-func statements(sql string) []string {
-	var out []string
+func statements(sql string) []statement {
+	var out []statement
 	var b strings.Builder
+	var st statement
+	flush := func() {
+		if st.sql = strings.TrimSpace(b.String()); st.sql != "" {
+			out = append(out, st)
+		}
+		b.Reset()
+		st = statement{}
+	}
 	for line := range strings.Lines(sql) {
+		if table, ok := strings.CutPrefix(line, unlessExists); ok {
+			st.unless = strings.TrimSpace(table)
+			continue
+		}
 		if strings.HasPrefix(strings.TrimSpace(line), "--") {
 			continue
 		}
@@ -135,12 +163,9 @@ func statements(sql string) []string {
 		b.WriteString(end)
 		b.WriteByte('\n')
 		if ok {
-			out = append(out, strings.TrimSpace(b.String()))
-			b.Reset()
+			flush()
 		}
 	}
-	if rest := strings.TrimSpace(b.String()); rest != "" {
-		out = append(out, rest)
-	}
+	flush()
 	return out
 }

@@ -44,7 +44,7 @@ func (s *Store) EachEntry(ctx context.Context, chunk string, version uint16, fn 
 
 // EachRejection is EachEntry for rejections.
 func (s *Store) EachRejection(ctx context.Context, chunk string, version uint16, fn func(*audit.Rejection) error) error {
-	return each(ctx, s, s.rejections, "FROM rejections"+whereChunk, ofChunk(chunk, version), func(r *rejection) error {
+	return each(ctx, s, s.rejections, "FROM rejections_all"+whereChunk, ofChunk(chunk, version), func(r *rejection) error {
 		return fn(r.toAudit())
 	})
 }
@@ -58,7 +58,7 @@ func (s *Store) EachFinding(ctx context.Context, chunk string, version uint16, f
 
 // Stored counts the rows that the store holds of a chunk.
 func (s *Store) Stored(ctx context.Context, c *audit.Chunk) (entries, rejections, findings uint32, err error) {
-	for table, n := range map[string]*uint32{"entries_all": &entries, "rejections": &rejections, "findings_all": &findings} {
+	for table, n := range map[string]*uint32{"entries_all": &entries, "rejections_all": &rejections, "findings_all": &findings} {
 		var count uint64
 		pctx := clickhouse.Context(ctx, clickhouse.WithSettings(base()), clickhouse.WithParameters(ofChunk(c.ID, c.Version)))
 		row := s.conn.QueryRow(pctx, "SELECT count() FROM "+table+" WHERE chunk = {chunk:String} AND version = {version:UInt16}")

@@ -19,6 +19,9 @@ type rejection struct {
 }
 
 func (r *rejection) fromAudit() {
+	if r.Hour.IsZero() {
+		r.Hour = r.Received.Truncate(time.Hour)
+	}
 	r.column, r.length = uint32(r.Column), uint64(r.Length)
 	r.sealedKey, r.sealed = string(r.SealedKey), string(r.Sealed)
 }
@@ -31,13 +34,14 @@ func (r *rejection) toAudit() *audit.Rejection {
 
 func rejectionsTable() *table[rejection] {
 	type R = rejection
-	return &table[R]{name: "rejections", fields: []field[R]{
+	return &table[R]{name: "rejections_all", fields: []field[R]{
 		word("stream", func(r *R) *string { return &r.Origin.Stream }),
 		u32("generation", func(r *R) *uint32 { return &r.Origin.Generation }),
 		u64("offset", func(r *R) *uint64 { return &r.Origin.Offset }),
 		word("source", func(r *R) *string { return &r.Source }),
 		word("format", func(r *R) *string { return &r.Format }),
 		at("received", func(r *R) *time.Time { return &r.Received }),
+		at("hour", func(r *R) *time.Time { return &r.Hour }),
 		word("reason", func(r *R) *string { return (*string)(&r.Reason) }),
 		u32("column", func(r *R) *uint32 { return &r.column }),
 		word("expected", func(r *R) *string { return &r.Expected }),
@@ -107,7 +111,7 @@ func leavesTable() *table[leaf] {
 
 func completenessTable() *table[Completeness] {
 	type C = Completeness
-	return &table[C]{name: "completeness", fields: []field[C]{
+	return &table[C]{name: "completeness_all", fields: []field[C]{
 		word("source", func(c *C) *string { return &c.Source }),
 		at("hour", func(c *C) *time.Time { return &c.Hour }),
 		u64("received", func(c *C) *uint64 { return &c.Received }),

@@ -21,7 +21,7 @@ import (
 func put(t *testing.T, s *store.Store, id, principal string, from time.Time, offset, n int) {
 	t.Helper()
 	ctx := context.Background()
-	c := &audit.Chunk{ID: id, Version: 1, Opened: from, Salt: make([]byte, 32), Entries: uint32(n),
+	c := &audit.Chunk{ID: id, From: int64(offset), Until: int64(offset) + 1, Version: 1, Opened: from, Salt: make([]byte, 32), Entries: uint32(n),
 		Streams: []audit.StreamRange{{Stream: id, Until: uint64(n)}}}
 	b := store.NewEntryBlock()
 	for i := range n {

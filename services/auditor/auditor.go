@@ -44,6 +44,11 @@ type Config struct {
 	// Parallel is how many batches of a partition are processed at once.
 	// Default the number of cores.
 	Parallel int
+	// Trust is for how long a chunk is a worker's without asking the store
+	// whether another auditor has taken it over. Default 3 s: a good part less
+	// than the time after which the group gives the partition of a silent member
+	// away. Negative: it always asks.
+	Trust time.Duration
 }
 
 // Processor runs the stages over a batch.
@@ -62,16 +67,23 @@ type Store interface {
 	StreamRanges(ctx context.Context, stream string) ([]audit.StreamRange, error)
 	Heads(ctx context.Context, stream string) ([]audit.StreamRange, error)
 	Marks(ctx context.Context, stream string, generation uint32, from, until uint64, except string) ([]store.Mark, error)
+	// OpenChunk, TakeOver and Standing return store.ErrTaken to an auditor that
+	// has lost the chunk's lines to another one.
 	OpenChunk(ctx context.Context, c *audit.Chunk) error
+	TakeOver(ctx context.Context, c *audit.Chunk) (times uint64, err error)
+	Standing(ctx context.Context, c *audit.Chunk, times uint64) error
+	Kept(ctx context.Context, c *audit.Chunk) (*store.Kept, error)
+	Stored(ctx context.Context, c *audit.Chunk) (entries, rejections, findings uint32, err error)
 	InsertEntries(ctx context.Context, c *audit.Chunk, b *store.EntryBlock) error
-	InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error
-	InsertFindings(ctx context.Context, c *audit.Chunk, fs []audit.Finding) error
+	InsertRejectionsBut(ctx context.Context, c *audit.Chunk, rs []audit.Rejection, kept *store.Kept) error
+	InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error
 	InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error
 	CloseChunk(ctx context.Context, c *audit.Chunk) error
 	EachEntry(ctx context.Context, chunk string, version uint16, fn func(*audit.Entry) error) error
 	EachRejection(ctx context.Context, chunk string, version uint16, fn func(*audit.Rejection) error) error
 	EachFinding(ctx context.Context, chunk string, version uint16, fn func(*audit.Finding) error) error
 	ClosedSince(ctx context.Context, partition int, from int64) ([]*audit.Chunk, error)
+	ClosedBefore(ctx context.Context, partition int, t time.Time) (int64, error)
 }
 
 // Publisher produces to a topic and returns once it is durable.
@@ -110,6 +122,7 @@ type Deps struct {
 	// process need not wait for its clock. Optional.
 	Nudge      func()
 	Clean      bool                  // delete from lines.v1 what is closed: the embedded broker has no retention
+	Keep       time.Duration         // how long what is closed stays all the same, with Clean
 	Logger     *slog.Logger          // optional
 	Registerer prometheus.Registerer // optional
 	Now        func() time.Time      // time.Now if nil
@@ -133,6 +146,9 @@ func New(cfg Config, deps Deps) (*Auditor, error) {
 	}
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = 500 * time.Millisecond
+	}
+	if cfg.Trust == 0 {
+		cfg.Trust = 3 * time.Second
 	}
 	if cfg.Parallel == 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
@@ -167,6 +183,12 @@ func (a *Auditor) partition(ctx context.Context, p *broker.Partition) error {
 		err := newWorker(a, p).run(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, store.ErrTaken) {
+			a.metrics.fenced.Inc()
+			a.deps.Logger.Warn("another auditor works on a partition that this one held; it gives it up and joins the group anew",
+				"partition", p.ID, "hint", "this process was paused or cut off for longer than the group waits; nothing is lost or counted twice")
+			return fmt.Errorf("%w: %w", broker.ErrRejoin, err)
 		}
 		a.metrics.restarts.Inc()
 		a.deps.Logger.Error("a partition's worker failed and starts again from the store",

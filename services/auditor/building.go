@@ -22,10 +22,13 @@ type building struct {
 	rows       *ledger.Table
 	rejections []audit.Rejection
 	findings   []audit.Finding
-	gaps       map[string]bool // ids of the gaps that the worker raised, in this chunk or before
-	hours      map[sourceHour]*store.Completeness
-	tallies    map[string]Tally // by boot id
+	gaps       map[string]bool       // ids of the gaps that the worker raised, in this chunk or before
+	missing    map[sourceHour]uint64 // lines that a chain shows to be missing
+	tallies    map[string]Tally      // by boot id
 	sealer     LineSealer
+	kept       *store.Kept // of a chunk that is redone: what needs no insert
+	taken      uint64      // how often the chunk was taken over, this time included
+	checked    time.Time   // when the chunk was last known to be this worker's
 	scratch    []byte
 	lines      int
 	messages   int
@@ -46,6 +49,7 @@ func newBuilding(gaps map[string]bool) *building {
 func (b *building) begin(c *audit.Chunk) {
 	c.Streams, c.Entries, c.Rejections, c.Findings = nil, 0, 0, 0
 	b.chunk, b.rows, b.sealer = c, ledger.NewTable(c.Salt), nil
+	b.kept, b.taken, b.checked = nil, 0, time.Time{}
 	b.block.Reset()
 	// What they point to must not live on: a finding can hold a whole message.
 	clear(b.rejections)
@@ -54,7 +58,7 @@ func (b *building) begin(c *audit.Chunk) {
 	if len(b.gaps) >= maxGaps {
 		clear(b.gaps)
 	}
-	b.hours, b.tallies = map[sourceHour]*store.Completeness{}, map[string]Tally{}
+	b.missing, b.tallies = map[sourceHour]uint64{}, map[string]Tally{}
 	b.lines, b.messages, b.whole = 0, 0, false
 }
 
@@ -73,11 +77,12 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		e.Chunk, e.Version, e.Row = b.chunk.ID, b.chunk.Version, uint32(b.rows.Count())
 		b.scratch = ledger.AppendEntry(b.scratch[:0], e)
 		b.rows.Add(b.scratch)
-		if err := b.block.Append(e); err != nil {
-			return fmt.Errorf("failed to encode an entry: %w", err)
+		if !b.kept.Entry(e) {
+			if err := b.block.Append(e); err != nil {
+				return fmt.Errorf("failed to encode an entry: %w", err)
+			}
 		}
 		hour = e.EventTime.Truncate(time.Hour)
-		b.count(batch.Source, hour).Received++
 	}
 	if hour.IsZero() {
 		hour = batch.Received.Truncate(time.Hour)
@@ -87,12 +92,11 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		if err := b.sealLine(a, r, batch.Lines[r.Line]); err != nil {
 			return err
 		}
+		r.Hour = hour // a line without a time is counted near its neighbours
 		b.rejections = append(b.rejections, *r)
-		c := b.count(batch.Source, hour)
-		c.Received++
-		c.Rejected++
 	}
 	if it.refused != nil {
+		it.refused.Hour = it.refused.Received.Truncate(time.Hour)
 		b.rejections = append(b.rejections, *it.refused)
 	}
 	findings := len(b.findings)
@@ -112,7 +116,7 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 			b.reach(r)
 		}
 		if it.missing > 0 {
-			b.count(batch.Source, hour).Missing += it.missing
+			b.missing[sourceHour{batch.Source, hour}] += it.missing
 		}
 	}
 	return nil
@@ -130,16 +134,6 @@ func (b *building) addFindings(a *Auditor, fs []audit.Finding) {
 		f.Chunk, f.Detected = b.chunk.ID, a.deps.Now().UTC()
 		b.findings = append(b.findings, f)
 	}
-}
-
-func (b *building) count(source string, hour time.Time) *store.Completeness {
-	k := sourceHour{source, hour}
-	c := b.hours[k]
-	if c == nil {
-		c = &store.Completeness{Source: source, Hour: hour}
-		b.hours[k] = c
-	}
-	return c
 }
 
 // sealLine seals a rejected line: one encapsulation a chunk, one AEAD a line.

@@ -47,6 +47,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
 	b.roots()
 	if announced == nil {
+		b.checked = time.Now()
 		if err := d.Store.OpenChunk(ctx, c); err != nil {
 			return fmt.Errorf("failed to announce chunk %s: %w", c.ID, err)
 		}
@@ -64,6 +65,9 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 			c.Streams = announced.Streams // also where messages have gone from the broker since
 		}
 	}
+	if err := w.standing(ctx, b); err != nil {
+		return err
+	}
 	if err := d.Store.CloseChunk(ctx, c); err != nil {
 		return fmt.Errorf("failed to close chunk %s: %w", c.ID, err)
 	}
@@ -80,7 +84,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 		return fmt.Errorf("failed to commit the offset after chunk %s: %w", c.ID, err)
 	}
 	if d.Clean {
-		if err := d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, c.Until); err != nil {
+		if err := w.clean(ctx, c.Until); err != nil {
 			d.Logger.Warn("failed to delete committed batches; trying again with the next chunk", "partition", w.p.ID, "error", err)
 		}
 	}
@@ -90,29 +94,73 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	return nil
 }
 
+// clean deletes from the broker what is stored, but for what is to be kept a
+// while; that is looked for once a minute.
+func (w *worker) clean(ctx context.Context, until int64) (err error) {
+	d := &w.a.deps
+	if d.Keep > 0 {
+		now := d.Now()
+		if now.Sub(w.cleaned) < time.Minute {
+			return nil
+		}
+		if until, err = d.Store.ClosedBefore(ctx, w.p.ID, now.Add(-d.Keep)); err != nil {
+			return err
+		}
+		w.cleaned = now
+	}
+	return d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, until)
+}
+
+// standing makes sure that the chunk is still this worker's, where enough time
+// has passed for another one to have taken it over: the process was paused, the
+// machine slept, or the store was slow. Both clocks count, because either may
+// stand still meanwhile.
+func (w *worker) standing(ctx context.Context, b *building) error {
+	now := time.Now()
+	wall := now.Round(0).Sub(b.checked.Round(0))
+	if trust := w.a.cfg.Trust; now.Sub(b.checked) < trust && wall >= 0 && wall < trust {
+		return nil
+	}
+	if err := w.a.deps.Store.Standing(ctx, b.chunk, b.taken); err != nil {
+		return fmt.Errorf("failed to go on with chunk %s: %w", b.chunk.ID, err)
+	}
+	b.checked = now
+	return nil
+}
+
+// insert stores the rows of a chunk, table by table.
 func (w *worker) insert(ctx context.Context, b *building) error {
 	d, c := &w.a.deps, b.chunk
+	if err := w.standing(ctx, b); err != nil {
+		return err
+	}
 	if b.block.Rows() > 0 {
 		if err := d.Store.InsertEntries(ctx, c, b.block); err != nil {
 			return err
 		}
 	}
+	if err := w.standing(ctx, b); err != nil {
+		return err
+	}
 	if len(b.rejections) > 0 {
-		if err := d.Store.InsertRejections(ctx, c, b.rejections); err != nil {
+		if err := d.Store.InsertRejectionsBut(ctx, c, b.rejections, b.kept); err != nil {
 			return err
 		}
+	}
+	if err := w.standing(ctx, b); err != nil {
+		return err
 	}
 	if len(b.findings) > 0 {
-		if err := d.Store.InsertFindings(ctx, c, b.findings); err != nil {
+		if err := d.Store.InsertFindingsBut(ctx, c, b.findings, b.kept); err != nil {
 			return err
 		}
 	}
-	if len(b.hours) == 0 {
+	if len(b.missing) == 0 {
 		return nil
 	}
-	rows := make([]store.Completeness, 0, len(b.hours))
-	for _, h := range b.hours {
-		rows = append(rows, *h)
+	rows := make([]store.Completeness, 0, len(b.missing))
+	for k, n := range b.missing {
+		rows = append(rows, store.Completeness{Source: k.source, Hour: k.hour, Missing: n})
 	}
 	return d.Store.InsertCompleteness(ctx, c, rows)
 }

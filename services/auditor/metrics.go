@@ -9,9 +9,9 @@ import (
 )
 
 type metrics struct {
-	entries, duplicates, chunks, restarts prometheus.Counter
-	rejections, findings                  *prometheus.CounterVec
-	chunkSeconds                          prometheus.Histogram
+	entries, duplicates, chunks, restarts, fenced prometheus.Counter
+	rejections, findings                          *prometheus.CounterVec
+	chunkSeconds                                  prometheus.Histogram
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -20,13 +20,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_duplicate_lines_total", Help: "Lines dropped because the store has them."}),
 		chunks:     prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_chunks_total", Help: "Chunks closed."}),
 		restarts:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_worker_restarts_total", Help: "Workers that failed and began again."}),
+		fenced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_fenced_total", Help: "Partitions given up because another auditor works on them."}),
 		rejections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_auditor_rejections_total", Help: "Rejected lines by reason."}, []string{"reason"}),
 		findings:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_auditor_findings_total", Help: "Findings by control."}, []string{"control"}),
 		chunkSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tallystick_auditor_chunk_store_seconds", Help: "Time from intent to commit of a chunk.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}),
 	}
 	if r != nil {
-		r.MustRegister(m.entries, m.duplicates, m.chunks, m.restarts, m.rejections, m.findings, m.chunkSeconds)
+		r.MustRegister(m.entries, m.duplicates, m.chunks, m.restarts, m.fenced, m.rejections, m.findings, m.chunkSeconds)
 	}
 	return m
 }

@@ -43,6 +43,7 @@ type rig struct {
 	sealer   *seal.Sealer
 	controls *control.Set
 	cfg      auditor.Config
+	keep     bool // the broker keeps what is done
 
 	mu        sync.Mutex
 	published map[string]int
@@ -82,7 +83,20 @@ type instance struct {
 }
 
 // start runs an auditor as a new process would.
-func (r *rig) start() *instance {
+func (r *rig) start() *instance { return r.startIn(r.client) }
+
+// otherGroup consumes in a group of its own: whoever has it holds every
+// partition, whatever others hold.
+type otherGroup struct {
+	*broker.Client
+	name string
+}
+
+func (o otherGroup) Consume(ctx context.Context, _, topic string, handle func(context.Context, *broker.Partition) error) error {
+	return o.Client.Consume(ctx, o.name, topic, handle)
+}
+
+func (r *rig) startIn(consumer auditor.Consumer) *instance {
 	r.t.Helper()
 	dec, err := r.keys.LineDecrypt()
 	must(r.t, err)
@@ -97,8 +111,8 @@ func (r *rig) start() *instance {
 		j.seen[id] = true
 	}
 	a, err := auditor.New(r.cfg, auditor.Deps{
-		Pipeline: pipeline.New(pipeline.Named{Name: "judge", Stage: j}), Opener: opener, Store: r.store, Publisher: r, Consumer: r.client,
-		Controls: r.controls, Versions: func() audit.Versions { return audit.Versions{Parser: "1"} }, Stored: j.stored, Clean: true,
+		Pipeline: pipeline.New(pipeline.Named{Name: "judge", Stage: j}), Opener: opener, Store: r.store, Publisher: r, Consumer: consumer,
+		Controls: r.controls, Versions: func() audit.Versions { return audit.Versions{Parser: "1"} }, Stored: j.stored, Clean: !r.keep,
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
 	})
 	must(r.t, err)
@@ -325,12 +339,12 @@ func (f *faulty) InsertEntries(ctx context.Context, c *audit.Chunk, b *store.Ent
 	return f.around(ctx, "entries", func() error { return f.Store.InsertEntries(ctx, c, b) })
 }
 
-func (f *faulty) InsertRejections(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error {
-	return f.around(ctx, "rejections", func() error { return f.Store.InsertRejections(ctx, c, rs) })
+func (f *faulty) InsertRejectionsBut(ctx context.Context, c *audit.Chunk, rs []audit.Rejection, kept *store.Kept) error {
+	return f.around(ctx, "rejections", func() error { return f.Store.InsertRejectionsBut(ctx, c, rs, kept) })
 }
 
-func (f *faulty) InsertFindings(ctx context.Context, c *audit.Chunk, fs []audit.Finding) error {
-	return f.around(ctx, "findings", func() error { return f.Store.InsertFindings(ctx, c, fs) })
+func (f *faulty) InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error {
+	return f.around(ctx, "findings", func() error { return f.Store.InsertFindingsBut(ctx, c, fs, kept) })
 }
 
 func (f *faulty) InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error {

@@ -49,6 +49,7 @@ type worker struct {
 	landed  chan struct{}      // holds a value after flight went down
 	running sync.WaitGroup     // stages at work
 	redoing string             // id of the chunk that is redone
+	cleaned time.Time          // when the broker was last rid of what need not be kept
 	lost    int64              // first offset that the broker deleted unread, -1: none; the next message tells of it
 }
 
@@ -168,6 +169,9 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 	announced := *c
 	b := <-w.blocks
 	b.begin(c)
+	if err := w.takeOver(ctx, b); err != nil {
+		return err
+	}
 	for at := c.From; at < announced.Until; {
 		m, err := w.p.Fetch(ctx)
 		if err != nil {
@@ -192,6 +196,33 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 	}
 	c.Until = announced.Until
 	return w.commit(ctx, b, &announced)
+}
+
+// takeOver makes an announced chunk this worker's. It keeps its versions unless
+// the configuration has changed and nothing of it was stored.
+func (w *worker) takeOver(ctx context.Context, b *building) (err error) {
+	d, c := &w.a.deps, b.chunk
+	b.checked = time.Now()
+	if b.taken, err = d.Store.TakeOver(ctx, c); err != nil {
+		return err
+	}
+	if b.kept, err = d.Store.Kept(ctx, c); err != nil {
+		return err
+	}
+	now := d.Versions()
+	if now == c.Versions {
+		return nil
+	}
+	entries, rejections, findings, err := d.Store.Stored(ctx, c)
+	if err != nil {
+		return err
+	}
+	if entries+rejections+findings == 0 {
+		c.Versions = now
+		return nil
+	}
+	d.Logger.Warn("a chunk was begun under another configuration; what was stored stays as that made it", "chunk", c.ID)
+	return nil
 }
 
 // fetch reads messages, drops what the record has, and starts the stages.

@@ -85,5 +85,6 @@ func (f *Follower) State(ctx context.Context) (State, error) {
 
 // Verify recomputes the record from src, as the writer's Verify does.
 func (f *Follower) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
-	return f.witnesses.verify(ctx, src, f.reader, o.options(f.cfg, f.deps), progress)
+	res, _, err := f.witnesses.verify(ctx, src, f.reader, o.options(f.cfg, f.deps), progress)
+	return res, err
 }

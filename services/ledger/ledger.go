@@ -85,9 +85,11 @@ type Ledger struct {
 
 	witnesses panel
 	key       string // that checks the checkpoints
+	opened    uint64 // leaves at New
 
 	publishing sync.Mutex // one Publish at a time; guards what follows
 	published  uint64     // size of the newest checkpoint that went everywhere
+	cosigned   uint64     // size of the newest that a witness signed
 
 	stepping sync.Mutex // one Step at a time; guards what follows
 
@@ -120,7 +122,7 @@ func New(cfg Config, deps Deps) (*Ledger, error) {
 		cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{},
 		witnesses: witnesses, key: key,
 	}
-	s.since = newest(l.Checkpoint())
+	s.since, s.opened = newest(l.Checkpoint()), l.Checkpoint().Size
 	s.m.size.Set(float64(l.Checkpoint().Size))
 	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -314,4 +315,61 @@ func TestArtefactsGetLeaves(t *testing.T) {
 	if diff := cmp.Diff(rs, reports{"gdpr-accountability/1": 1, "lgpd-record/2": 2}); diff != "" || l.Checkpoint().Size != 3 {
 		t.Errorf("size %d (-got +want)\n%s", l.Checkpoint().Size, diff)
 	}
+}
+
+// asked keeps since when the ledger looks for chunks.
+type asked struct {
+	*memory
+	mu    sync.Mutex
+	since []time.Time
+}
+
+func (a *asked) ClosedWithoutLeaf(ctx context.Context, since time.Time, n int) ([]*audit.Chunk, error) {
+	a.mu.Lock()
+	a.since = append(a.since, since)
+	a.mu.Unlock()
+	return a.memory.ClosedWithoutLeaf(ctx, since, n)
+}
+
+// TestLookingBack: a poll looks at the last hour only, each hour and a first
+// start at all.
+func TestLookingBack(t *testing.T) {
+	dir, st := t.TempDir(), &asked{memory: newMemory()}
+	began := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	now := began
+	clock := func() time.Time { return now }
+	l := open(t, dir, ledger.Deps{Store: st, Now: clock})
+	st.close("c1")
+	must(t, l.Step(context.Background()))
+	now = now.Add(time.Minute)
+	must(t, l.Step(context.Background()))
+	must(t, l.Close())
+	now = now.Add(3 * time.Hour)
+	l = open(t, dir, ledger.Deps{Store: st, Now: clock})
+	must(t, l.Step(context.Background()))
+	want := []time.Time{{}, began.Add(-time.Hour), began.Add(-time.Hour)}
+	if diff := cmp.Diff(st.since, want); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
+	}
+	must(t, l.Close())
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, dir, ledger.Deps{Store: st})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Run(ctx) }()
+		time.Sleep(2*time.Hour + time.Minute)
+		synctest.Wait()
+		cancel()
+		must(t, <-done)
+		must(t, l.Close())
+		all := 0
+		for _, s := range st.since[len(want):] {
+			if s.IsZero() {
+				all++
+			}
+		}
+		if all != 2 {
+			t.Errorf("looked at all chunks %d times in two hours", all)
+		}
+	})
 }

@@ -59,14 +59,16 @@ func (s *Ledger) Publish(ctx context.Context) {
 	}
 	s.m.witnesses.Set(float64(len(r.by)))
 	s.m.contradictions.Add(float64(len(r.wrong)))
-	if len(r.by) > 0 {
-		if err := s.log.WriteCosigned(r.note); err != nil {
-			s.deps.Logger.Error("failed to keep a cosigned checkpoint", "error", err)
-			whole = false
-		}
+	if err := s.keep(r, cp.Size); err != nil {
+		s.deps.Logger.Error("failed to keep a cosigned checkpoint; it is tried again", "error", err)
+		whole = false
+	}
+	note := r.note
+	if len(r.by) == 0 {
+		note = s.log.WithCosignatures(note)
 	}
 	for _, to := range s.publishers() {
-		if err := to.publish(ctx, r.note); err != nil && ctx.Err() == nil {
+		if err := to.publish(ctx, note); err != nil && ctx.Err() == nil {
 			s.deps.Logger.Warn("failed to publish a checkpoint; it is tried again", "to", to.name, "error", err)
 			s.m.errors.Inc()
 			whole = false
@@ -76,6 +78,19 @@ func (s *Ledger) Publish(ctx context.Context) {
 		s.published = cp.Size
 	}
 }
+
+// keep keeps what witnesses signed, unless a newer checkpoint is kept. The caller
+// holds publishing.
+func (s *Ledger) keep(r *round, size uint64) error {
+	if len(r.by) == 0 || size < s.cosigned {
+		return nil
+	}
+	s.cosigned = size
+	return s.log.WriteCosigned(r.note)
+}
+
+// Grown reports whether the log has grown since New.
+func (s *Ledger) Grown() bool { return s.log.Checkpoint().Size > s.opened }
 
 type publisher struct {
 	name    string

@@ -190,6 +190,29 @@ func TestWitnessNoticesRollback(t *testing.T) {
 	}
 }
 
+// TestPublishKeepsSignatures publishes again while the witness is away.
+func TestPublishKeepsSignatures(t *testing.T) {
+	ctx, st, dir := context.Background(), newMemory(), t.TempDir()
+	wc, srv := startWitness(t)
+	file := filepath.Join(t.TempDir(), "kept")
+	cfg := ledger.Config{Dir: dir, Publish: ledger.PublishConfig{File: file}, Witnesses: []ledger.WitnessConfig{wc}}
+	l := openConfig(t, cfg, ledger.Deps{Store: st})
+	st.close("c1")
+	must(t, l.Step(ctx))
+	l.Publish(ctx)
+	must(t, l.Close())
+	srv.Close()
+	must(t, os.Remove(file))
+	l = openConfig(t, cfg, ledger.Deps{Store: st})
+	l.Publish(ctx)
+	must(t, l.Close())
+	b, err := os.ReadFile(file)
+	must(t, err)
+	if !strings.Contains(string(b), "— witness.example ") {
+		t.Errorf("published %q", b)
+	}
+}
+
 // TestRunPublishing publishes on the clock and ends with its context.
 func TestRunPublishing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept")

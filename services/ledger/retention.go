@@ -10,13 +10,13 @@ import (
 )
 
 // Rejections hold sealed lines and leave the store 30 days after their receipt
-// (the TTL of the table rejections). The tombstone comes a day before, so that
+// (the TTL of the table rejections_all). The tombstone comes a day before, so that
 // verify never meets a table that is half gone.
 const (
 	retentionPoll    = time.Hour
 	rejectionsExpire = `SELECT id, version FROM chunks WHERE state = 'closed' AND rejections > 0 AND (
-	  (id, version) IN (SELECT chunk, version FROM rejections WHERE received < {before:DateTime64(9, 'UTC')})
-	  OR at < {before:DateTime64(9, 'UTC')} AND (id, version) NOT IN (SELECT chunk, version FROM rejections))
+	  (id, version) IN (SELECT chunk, version FROM rejections_all WHERE received < {before:DateTime64(9, 'UTC')})
+	  OR at < {before:DateTime64(9, 'UTC')} AND (id, version) NOT IN (SELECT chunk, version FROM rejections_all))
 	ORDER BY at, id`
 	rejectionsKeep = 29 * 24 * time.Hour
 	sqlTime        = "2006-01-02 15:04:05.000000000"

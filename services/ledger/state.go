@@ -67,7 +67,14 @@ func (o VerifyOptions) options(c Config, d Deps) ledger.Options {
 // Handler answers tile clients.
 func (s *Ledger) Handler() http.Handler { return s.log.Handler() }
 
-// Verify recomputes the record from src and asks the witnesses.
+// Verify recomputes the record from src, asks the witnesses and keeps what they
+// signed.
 func (s *Ledger) Verify(ctx context.Context, src ledger.Source, o VerifyOptions, progress func(done, total uint64)) (*ledger.Result, error) {
-	return s.witnesses.verify(ctx, src, s.log.Reader, o.options(s.cfg, s.deps), progress)
+	res, r, err := s.witnesses.verify(ctx, src, s.log.Reader, o.options(s.cfg, s.deps), progress)
+	if err != nil || r == nil {
+		return res, err
+	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	return res, s.keep(r, res.Checkpoint.Size)
 }

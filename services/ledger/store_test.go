@@ -57,7 +57,7 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	t.Helper()
 	ctx := context.Background()
 	at := time.Date(2026, 11, 21, 10, 0, 0, 123456789, time.UTC)
-	c := &audit.Chunk{ID: id, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2,
+	c := &audit.Chunk{ID: id, From: int64(id[1]), Until: int64(id[1]) + 1, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2,
 		Roots: map[string][]byte{}, RowMarks: map[string][]byte{}, Streams: []audit.StreamRange{{Stream: id, Until: uint64(n)}}}
 	tables := map[string]*core.Table{}
 	for _, name := range core.Tables {
@@ -146,7 +146,7 @@ func TestVerifyRealStore(t *testing.T) {
 	tamper("ALTER TABLE findings_all DELETE WHERE chunk = 'c2' AND row = 0")
 	removed := core.Problem{Kind: core.RowRemoved, Chunk: "c2", Version: 1, Table: "findings"}
 	verify(changed, removed)
-	tamper("ALTER TABLE rejections UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
+	tamper("ALTER TABLE rejections_all UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
 	verify(changed, removed, core.Problem{Kind: core.RowChanged, Chunk: "c2", Version: 1, Table: "rejections", Row: 1, EntryID: "s-0-9"})
 }
 

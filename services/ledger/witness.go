@@ -81,11 +81,11 @@ func (p panel) standing(files *ledger.Reader, key string, cp ledger.Checkpoint, 
 }
 
 // verify recomputes the record and asks the witnesses about the log that it
-// found.
-func (p panel) verify(ctx context.Context, src ledger.Source, files *ledger.Reader, o ledger.Options, progress func(done, total uint64)) (*ledger.Result, error) {
+// found; the round is nil if there is none to ask about.
+func (p panel) verify(ctx context.Context, src ledger.Source, files *ledger.Reader, o ledger.Options, progress func(done, total uint64)) (*ledger.Result, *round, error) {
 	res, err := ledger.Verify(ctx, src, files, o, progress)
 	if err != nil || len(res.Checkpoint.Raw) == 0 {
-		return res, err
+		return res, nil, err
 	}
 	r := p.ask(ctx, files, res.Checkpoint)
 	res.Witnesses, res.Silent = r.by, r.silent
@@ -93,5 +93,5 @@ func (p panel) verify(ctx context.Context, src ledger.Source, files *ledger.Read
 		res.Problems = append(res.Problems, ledger.Problem{Kind: no.Kind, Size: no.Size, Other: no.Other})
 	}
 	res.Witnessed = res.Witnessed || len(r.by) > 0
-	return res, nil
+	return res, r, nil
 }

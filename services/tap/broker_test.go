@@ -1,16 +1,20 @@
 package tap_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/bench/workload"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/broker/brokertest"
 	"github.com/tallystick/tallystick/services/tap"
@@ -69,7 +73,8 @@ func accessLog(n int) string {
 	return out.String()
 }
 
-// File to embedded Kafka, sealed.
+// File to embedded Kafka, sealed: lines a second, and the memory of a process
+// that holds the tap and the broker.
 func BenchmarkFileToBroker(b *testing.B) {
 	dir := b.TempDir()
 	s := newSite(b, dir)
@@ -80,12 +85,21 @@ func BenchmarkFileToBroker(b *testing.B) {
 	}
 	defer func() { _ = client.Close() }()
 	const lines = 500_000
-	text := accessLog(lines)
 	path := filepath.Join(dir, "shop.log")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	f, err := os.Create(path)
+	if err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(len(text)))
+	w := bufio.NewWriter(f)
+	if err := errors.Join(workload.Combined(w, lines, 1), w.Flush(), f.Close()); err != nil {
+		b.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(info.Size())
+	began := cpu()
 	b.ResetTimer()
 	for i := range b.N {
 		state, err := file.OpenState(filepath.Join(dir, fmt.Sprint("positions", i)), s.prf)
@@ -106,4 +120,30 @@ func BenchmarkFileToBroker(b *testing.B) {
 		_ = state.Close()
 	}
 	b.ReportMetric(float64(lines*b.N)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(float64(cpu()-began)/float64(lines*b.N), "cpu-ns/line")
+	b.ReportMetric(float64(peak(b))/(1<<20), "peak-MB")
+}
+
+// cpu is the processor time that the process has used: the tap's and the
+// broker's.
+func cpu() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// peak is the most memory that the process has held, in bytes; 0 where the
+// system does not tell.
+func peak(b *testing.B) (bytes int64) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(strings.TrimSpace(rest), "%d kB", &bytes); err != nil {
+		b.Fatal(err)
+	}
+	return bytes << 10
 }

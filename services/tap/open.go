@@ -13,6 +13,7 @@ import (
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
 	"github.com/tallystick/tallystick/audit/source/http"
+	"github.com/tallystick/tallystick/audit/source/otlp"
 	"github.com/tallystick/tallystick/audit/source/push"
 	"github.com/tallystick/tallystick/audit/source/stdin"
 	"github.com/tallystick/tallystick/audit/source/syslog"
@@ -116,6 +117,12 @@ func (t *Tap) reader(s *source.Config, l *lane) (source.Reader, error) {
 		return opened(syslog.Open(s.Name, *s.Syslog, l.readerDeps()))
 	case source.WayHTTP:
 		return opened(http.Open(s.Name, *s.HTTP, l.readerDeps()))
+	case source.WayKafka:
+		return opened(t.topic(s, l))
+	case source.WayALS:
+		return opened(t.als(s, l))
+	case source.WayOTLP:
+		return opened(otlp.Open(s.Name, *s.OTLP, l.readerDeps()))
 	default:
 		return nil, fmt.Errorf("there is no reader for %q", way)
 	}

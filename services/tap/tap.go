@@ -93,7 +93,10 @@ type Deps struct {
 	Site     *keys.PRF // names the streams
 	State    *file.State
 	// Spool is the folder of the sources' spools. Required where one spools.
-	Spool   string
+	Spool string
+	// Durable says behind which offset the record has the lines of a stream of
+	// an earlier start, and whether that is final. Optional.
+	Durable func(ctx context.Context, stream string) (until uint64, final bool, err error)
 	Gate    Gate // optional
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // optional

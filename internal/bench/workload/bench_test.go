@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func naive(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
-	n := 0
+	n, begin := 0, cpu()
 	for b.Loop() {
 		in := bufio.NewScanner(strings.NewReader(text.String()))
 		out := json.NewEncoder(bufio.NewWriterSize(io.Discard, 1<<20))
@@ -58,7 +59,7 @@ func naive(b *testing.B) {
 			n++
 		}
 	}
-	perLine(b, n, text.Len()/lines)
+	perLine(b, n, text.Len()/lines, begin)
 }
 
 func stages(b *testing.B, f workload.Format) {
@@ -70,7 +71,7 @@ func stages(b *testing.B, f workload.Format) {
 	norm := normalize.New(sources)
 	blocks, size := batches(f)
 	b.ReportAllocs()
-	n := 0
+	n, begin := 0, cpu()
 	work := &audit.Batch{Source: "s", Received: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	for b.Loop() {
 		for _, lines := range blocks {
@@ -87,7 +88,7 @@ func stages(b *testing.B, f workload.Format) {
 			n += len(lines)
 		}
 	}
-	perLine(b, n, size/lines)
+	perLine(b, n, size/lines, begin)
 }
 
 // batches are the lines of a format in blocks, and their bytes.
@@ -105,9 +106,22 @@ func batches(f workload.Format) (blocks [][]audit.Line, size int) {
 	return blocks, size
 }
 
-func perLine(b *testing.B, n, size int) {
+// perLine reports lines a second, and the processor's time of a line, which
+// other programs on the machine change little.
+func perLine(b *testing.B, n, size int, begin time.Duration) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(float64(cpu()-begin)/float64(n), "cpu-ns/line")
 	b.ReportMetric(float64(size), "B/line")
+	b.ReportMetric(0, "ns/op")
+}
+
+// cpu is the processor time that the process has used.
+func cpu() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // TestFormats: each line of the workload is an event with nothing amiss.

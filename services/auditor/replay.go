@@ -1,0 +1,385 @@
+package auditor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/masking/plain"
+)
+
+// ReplayStore is the part of the store that a replay uses besides Store.
+type ReplayStore interface {
+	Store
+	ChunksOf(ctx context.Context, p store.Span) ([]*audit.Chunk, error)
+	LinesOf(ctx context.Context, c *audit.Chunk, fn func(store.Line)) error
+	Attempt(ctx context.Context, id string, version uint16) (begun, closed bool, err error)
+	Discard(ctx context.Context, id string, version uint16) error
+	TakeOff(ctx context.Context, c *audit.Chunk) error
+	Supersede(ctx context.Context, id string, version uint16) error
+	RejectedIn(ctx context.Context, p store.Span, after *audit.Rejection, limit int) ([]audit.Rejection, error)
+	Replayed(ctx context.Context, c *audit.Chunk, rs []audit.Rejection) error
+}
+
+// ReplayDeps are what a Replayer needs; all must be set.
+type ReplayDeps struct {
+	Store ReplayStore
+	// Read hands the messages of an offset range of a topic's partition that the
+	// broker still has to handle.
+	Read func(ctx context.Context, topic string, partition int, from, until int64, handle func(broker.Message) error) error
+	// Stages makes the stages that re-process; gaps that other chunks than these
+	// show need not be raised again.
+	Stages func(ctx context.Context, chunks []string) (Processor, error)
+	// Sequenced returns when the ledger has the leaf of a chunk's version.
+	Sequenced func(ctx context.Context, c *audit.Chunk) error
+	// OpenLine opens the sealed line of a rejection.
+	OpenLine func(r *audit.Rejection) (plain.Text, error)
+}
+
+// Replayed is what a replay did.
+type Replayed struct {
+	Chunks     uint64 // re-processed, or made of rejections
+	Gone       uint64 // chunks whose lines the broker has no more, left as they are
+	Entries    uint64
+	Rejections uint64 // lines that are rejections still
+	Findings   uint64
+	Sealed     uint64 // rejections that no key opens any more
+}
+
+// Replayer re-processes what is stored with the parser, policy, data map and
+// controls of now. A version is written beside the one before it, gets its leaf,
+// and is seen by all readers from one insert on; a replay that is interrupted is
+// run again. It is not safe for concurrent use.
+type Replayer struct {
+	a    *Auditor
+	deps ReplayDeps
+}
+
+// NewReplayer makes a Replayer that works as a does.
+func NewReplayer(a *Auditor, deps ReplayDeps) *Replayer { return &Replayer{a, deps} }
+
+// errGone says that lines of a chunk are not in the broker any more.
+var errGone = errors.New("lines of the chunk are gone")
+
+// Chunks re-processes the chunks that hold lines of a span, as wholes.
+func (r *Replayer) Chunks(ctx context.Context, p store.Span, progress func(done, total uint64)) (Replayed, error) {
+	var out Replayed
+	chunks, err := r.deps.Store.ChunksOf(ctx, p)
+	if err != nil {
+		return out, fmt.Errorf("failed to look for the chunks: %w", err)
+	}
+	ids := make([]string, len(chunks))
+	for i, c := range chunks {
+		ids[i] = c.ID
+	}
+	stages, err := r.deps.Stages(ctx, ids)
+	if err != nil {
+		return out, err
+	}
+	for i, c := range chunks {
+		progress(uint64(i), uint64(len(chunks)))
+		next, err := r.chunk(ctx, stages, c)
+		switch {
+		case errors.Is(err, errGone):
+			out.Gone++
+			continue
+		case err != nil:
+			return out, fmt.Errorf("failed to re-process chunk %s: %w", c.ID, err)
+		}
+		out.add(next)
+	}
+	progress(uint64(len(chunks)), uint64(len(chunks)))
+	return out, nil
+}
+
+func (o *Replayed) add(c *audit.Chunk) {
+	o.Chunks++
+	o.Entries += uint64(c.Entries)
+	o.Rejections += uint64(c.Rejections)
+	o.Findings += uint64(c.Findings)
+}
+
+// chunk writes the next version of a chunk and makes it the one that is seen.
+func (r *Replayer) chunk(ctx context.Context, stages Processor, old *audit.Chunk) (*audit.Chunk, error) {
+	next := *old
+	next.Version++
+	begun, closed, err := r.deps.Store.Attempt(ctx, next.ID, next.Version)
+	if err != nil {
+		return nil, err
+	}
+	if closed { // a replay ended between this and the rest
+		return &next, r.show(ctx, &next)
+	}
+	if begun {
+		if err := r.deps.Store.Discard(ctx, next.ID, next.Version); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.begin(&next); err != nil {
+		return nil, err
+	}
+	b := newBuilding(map[string]bool{})
+	b.begin(&next)
+	if err := r.lines(ctx, stages, old, b); err != nil {
+		return nil, err
+	}
+	if err := r.keep(ctx, old, b); err != nil {
+		return nil, err
+	}
+	next.Until, next.Streams = old.Until, old.Streams
+	if err := r.write(ctx, b, func() error { return r.deps.Store.TakeOff(ctx, &next) }); err != nil {
+		return nil, err
+	}
+	return &next, r.show(ctx, &next)
+}
+
+// begin gives a chunk what an attempt has of its own.
+func (r *Replayer) begin(c *audit.Chunk) error {
+	c.Salt = make([]byte, ledger.SaltSize)
+	if _, err := rand.Read(c.Salt); err != nil {
+		return err
+	}
+	c.Opened, c.Versions = r.a.deps.Now().UTC(), r.a.deps.Versions()
+	return nil
+}
+
+type heldLine struct {
+	stream string
+	offset uint64
+	mark   uint32
+}
+
+// lines puts the lines that the record has of a chunk through the stages. Lines
+// that its messages hold besides were known already when they came.
+func (r *Replayer) lines(ctx context.Context, stages Processor, old *audit.Chunk, b *building) error {
+	held := map[heldLine]uint32{} // the generation of each line
+	err := r.deps.Store.LinesOf(ctx, old, func(l store.Line) { held[heldLine{l.Stream, l.Offset, l.Mark}] = l.Generation })
+	if err != nil {
+		return err
+	}
+	err = r.deps.Read(ctx, LinesTopic, old.Partition, old.From, old.Until, func(m broker.Message) error {
+		h, lines, _, err := r.a.deps.Opener.Open(m.Value)
+		if err != nil {
+			if aboutMessage(err) {
+				return nil // its rejection is kept
+			}
+			return fmt.Errorf("failed to open a batch: %w", err)
+		}
+		fresh := lines[:0]
+		for _, l := range lines {
+			k := heldLine{l.Origin.Stream, l.Origin.Offset, l.Mark}
+			if g, ok := held[k]; ok {
+				delete(held, k)
+				l.Origin.Generation = g
+				fresh = append(fresh, l)
+			}
+		}
+		return r.process(ctx, stages, b, audit.Batch{Source: h.Source, Tap: h.Tap, Received: h.Received, Lines: fresh})
+	})
+	if err == nil && len(held) > 0 {
+		err = errGone
+	}
+	return err
+}
+
+// process puts the lines of a batch through the stages, in blocks, and adds what
+// comes of them in order.
+func (r *Replayer) process(ctx context.Context, stages Processor, b *building, all audit.Batch) error {
+	var parts []*work
+	for lines := all.Lines; len(lines) > 0; {
+		n := min(blockLines, len(lines))
+		part := all
+		part.Lines, lines = lines[:n], lines[n:]
+		parts = append(parts, &work{batch: &part})
+	}
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(r.a.cfg.Parallel)
+	for _, it := range parts {
+		g.Go(func() error { return stages.Process(within, it.batch) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, it := range parts {
+		if err := b.add(r.a, it, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep takes over what no parser changes: batches that could not be believed,
+// and findings about the way of the lines.
+func (r *Replayer) keep(ctx context.Context, old *audit.Chunk, b *building) error {
+	err := r.deps.Store.EachRejection(ctx, old.ID, old.Version, func(x *audit.Rejection) error {
+		if x.Reason == audit.ReasonTap {
+			b.rejections = append(b.rejections, *x)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.deps.Store.EachFinding(ctx, old.ID, old.Version, func(f *audit.Finding) error {
+		if f.Control == "GV-03" {
+			b.findings = append(b.findings, *f)
+		}
+		return nil
+	})
+}
+
+// write stores a version of a chunk; besides is what belongs to it and is none
+// of its rows.
+func (r *Replayer) write(ctx context.Context, b *building, besides func() error) error {
+	s, c := r.deps.Store, b.chunk
+	ledger.SortRejections(b.rejections)
+	ledger.SortFindings(b.findings)
+	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
+	b.roots()
+	if err := s.OpenChunk(ctx, c); err != nil {
+		return err
+	}
+	if b.block.Rows() > 0 {
+		if err := s.InsertEntries(ctx, c, b.block); err != nil {
+			return err
+		}
+	}
+	if err := s.InsertRejectionsBut(ctx, c, b.rejections, nil); err != nil {
+		return err
+	}
+	if err := s.InsertFindingsBut(ctx, c, b.findings, nil); err != nil {
+		return err
+	}
+	if err := besides(); err != nil {
+		return err
+	}
+	return s.CloseChunk(ctx, c)
+}
+
+// show makes a closed version the one that is seen: leaf, findings, and then the
+// one insert by which all readers change over.
+func (r *Replayer) show(ctx context.Context, c *audit.Chunk) error {
+	if err := r.deps.Sequenced(ctx, c); err != nil {
+		return fmt.Errorf("failed to wait for its leaf: %w", err)
+	}
+	var fs []audit.Finding
+	err := r.deps.Store.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
+		fs = append(fs, *f)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := (&worker{a: r.a}).publish(ctx, fs); err != nil {
+		return err
+	}
+	return r.deps.Store.Supersede(ctx, c.ID, c.Version-1)
+}
+
+// replayPage is how many rejections make a chunk, at most.
+const replayPage = 10_000
+
+// Rejections puts rejected lines of a span through the stages again. Those that
+// become entries now make chunks of their own; the others stay rejections.
+func (r *Replayer) Rejections(ctx context.Context, p store.Span, progress func(done, total uint64)) (Replayed, error) {
+	var out Replayed
+	stages, err := r.deps.Stages(ctx, nil)
+	if err != nil {
+		return out, err
+	}
+	var last *audit.Rejection
+	done := uint64(0)
+	for {
+		page, err := r.deps.Store.RejectedIn(ctx, p, last, replayPage)
+		if err != nil {
+			return out, fmt.Errorf("failed to read rejections: %w", err)
+		}
+		if len(page) == 0 {
+			return out, nil
+		}
+		if err := r.page(ctx, stages, page, &out); err != nil {
+			return out, fmt.Errorf("failed to replay rejections: %w", err)
+		}
+		last = &page[len(page)-1]
+		done += uint64(len(page))
+		progress(done, 0)
+	}
+}
+
+// page makes the chunk of a page of rejections.
+func (r *Replayer) page(ctx context.Context, stages Processor, page []audit.Rejection, out *Replayed) error {
+	tag := make([]byte, 8)
+	if _, err := rand.Read(tag); err != nil {
+		return err
+	}
+	now := r.a.deps.Now().UnixNano()
+	// Version 1 of it never was: so nobody sees it before it is whole.
+	c := &audit.Chunk{ID: "replay-" + hex.EncodeToString(tag), Version: 2, Partition: store.NoPartition, From: now, Until: now}
+	if err := r.begin(c); err != nil {
+		return err
+	}
+	b := newBuilding(map[string]bool{})
+	b.begin(c)
+	var read []audit.Rejection
+	for len(page) > 0 {
+		n := 1
+		for n < len(page) && n < blockLines && page[n].Source == page[0].Source && page[n].Received.Equal(page[0].Received) {
+			n++
+		}
+		some, err := r.again(ctx, stages, b, page[:n], out)
+		if err != nil {
+			return err
+		}
+		read, page = append(read, some...), page[n:]
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	if err := r.write(ctx, b, func() error { return r.deps.Store.Replayed(ctx, c, read) }); err != nil {
+		return err
+	}
+	out.add(c)
+	return r.show(ctx, c)
+}
+
+// again puts rejections of one source and time through the stages, adds the
+// entries that come of them and returns the rejections that they were.
+func (r *Replayer) again(ctx context.Context, stages Processor, b *building, rs []audit.Rejection, out *Replayed) (read []audit.Rejection, err error) {
+	batch := &audit.Batch{Source: rs[0].Source, Received: rs[0].Received}
+	var of []audit.Rejection // of each line
+	for i := range rs {
+		text, err := r.deps.OpenLine(&rs[i])
+		if err != nil {
+			out.Sealed++
+			continue
+		}
+		batch.Lines = append(batch.Lines, audit.Line{Origin: rs[i].Origin, Text: text, Length: rs[i].Length, Mark: rs[i].Mark})
+		of = append(of, rs[i])
+	}
+	if len(batch.Lines) == 0 {
+		return nil, nil
+	}
+	if err := stages.Process(ctx, batch); err != nil {
+		return nil, err
+	}
+	still := map[int]bool{}
+	for _, x := range batch.Rejections {
+		still[x.Line] = true
+	}
+	out.Rejections += uint64(len(still))
+	for i := range of {
+		if !still[i] {
+			read = append(read, of[i])
+		}
+	}
+	batch.Rejections = nil
+	return read, b.add(r.a, &work{batch: batch}, nil)
+}
