@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/tallystick/tallystick/audit/alert"
 	"github.com/tallystick/tallystick/audit/alert/webhook"
-	"github.com/tallystick/tallystick/audit/control"
-	"github.com/tallystick/tallystick/audit/source"
-	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/alerter"
 )
@@ -91,22 +87,4 @@ func (n mapNames) Organisation(key string) string {
 		return o.Name
 	}
 	return key
-}
-
-// tapGap turns lines that a source lost into a finding, and counts them as
-// missing in the hour in which that was noticed.
-func (a *App) tapGap(g source.Gap) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	key := []string{g.Source, g.Stream, fmt.Sprint(g.Generation), fmt.Sprint(g.Offset), string(g.Kind)}
-	err := a.raise(ctx, control.Fault{
-		Reason: "lines-dropped", Key: key, Source: g.Source, Time: g.Seen, Count: max(g.Lines, 1),
-		Facts: map[string]string{"how": string(g.Kind), "bytes": fmt.Sprint(g.Lost), "lines": fmt.Sprint(g.Lines)},
-	})
-	if err == nil && g.Lines > 0 {
-		err = a.store.InsertLost(ctx, strings.Join(key, "/"), store.Completeness{Source: g.Source, Hour: g.Seen.UTC().Truncate(time.Hour), Missing: g.Lines})
-	}
-	if err != nil {
-		a.log.Error("failed to record that a source lost lines", "source", g.Source, "kind", g.Kind, "lines", g.Lines, "error", err)
-	}
 }

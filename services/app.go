@@ -77,6 +77,7 @@ type App struct {
 
 	replaying replaying
 
+	losses   losses
 	tapAfter chan struct{} // the tap begins when it closes; nil: at once
 
 	closers []closer

@@ -73,11 +73,18 @@ func TestLossesCountAsMissing(t *testing.T) {
 	}
 	g.Offset, g.Lines = 30, 0
 	s.app.TapGap(g)
-	if n := s.count("SELECT sum(missing) FROM completeness WHERE source = 'shop' AND hour = toStartOfHour(now('UTC'))"); n != 12 {
-		t.Errorf("%d lines are missing, want 12", n)
+	g.Offset, g.Lines = 40, 3
+	s.app.KeepLoss(g)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if err := s.app.RetryLosses(ended); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.count("SELECT sum(missing) FROM completeness WHERE source = 'shop' AND hour = toStartOfHour(now('UTC'))"); n != 15 {
+		t.Errorf("%d lines are missing, want 15", n)
 	}
 	got := s.rows("SELECT facts['lines'], facts['how'] FROM findings WHERE control = 'GV-03' AND source = 'shop' ORDER BY 1")
-	if d := cmp.Diff(got, [][]string{{"0", "dropped"}, {"12", "dropped"}}); d != "" {
+	if d := cmp.Diff(got, [][]string{{"0", "dropped"}, {"12", "dropped"}, {"3", "dropped"}}); d != "" {
 		t.Errorf("findings (-got +want):\n%s", d)
 	}
 }

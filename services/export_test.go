@@ -90,3 +90,9 @@ func (a *App) TapGap(g source.Gap) { a.tapGap(g) }
 
 // TapDeps are those of the site's taps.
 func (a *App) TapDeps() (tap.Deps, error) { return a.tapDeps() }
+
+// KeepLoss keeps a loss as one that could not be recorded, and RetryLosses
+// tries those again until ctx ends.
+func (a *App) KeepLoss(g source.Gap) { a.losses.add(g) }
+
+func (a *App) RetryLosses(ctx context.Context) error { return a.retryLosses(ctx) }

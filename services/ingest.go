@@ -95,7 +95,7 @@ func (a *App) ingestSource(r IngestRequest) (source.Config, error) {
 		}
 		return source.Config{}, &text.Hint{Err: fmt.Errorf("source %q is not configured", r.Source), Hint: "see sources in tallystick.yaml"}
 	}
-	if c, ok := a.sources.covering(r.Files); ok && (r.Format == "auto" || r.Format == c.Format) {
+	if c, ok := a.sources.covering(r.Files); ok && r.Input == nil && (r.Format == "auto" || r.Format == c.Format) {
 		return c, nil
 	}
 	format := r.Format

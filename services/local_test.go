@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
@@ -101,6 +102,7 @@ func TestActsThroughTheSocket(t *testing.T) {
 // many they are; a pipe that breaks is told.
 func TestIngestOfAPipe(t *testing.T) {
 	s := newSite(t)
+	s.cfg.Sources = []source.Config{{Name: "shop", Format: "nginx:combined", File: filepath.Join(s.dir, "none.log")}}
 	s.start()
 	const lines = 20_000
 	var in strings.Builder
@@ -110,6 +112,9 @@ func TestIngestOfAPipe(t *testing.T) {
 	got, err := s.attach().Ingest(context.Background(), services.IngestRequest{Format: "auto", Input: strings.NewReader(in.String())}, nil)
 	if err != nil || got.Lines != lines || got.Entries != lines {
 		t.Fatalf("%+v, %v", got, err)
+	}
+	if n := s.count("SELECT count() FROM entries WHERE source = 'ingest-nginx-combined'"); n != lines {
+		t.Errorf("%d entries are of the source that was made for the pipe", n)
 	}
 	broken := io.MultiReader(strings.NewReader(in.String()), iotest.ErrReader(errors.New("broken pipe")))
 	if got, err := s.attach().Ingest(context.Background(), services.IngestRequest{Format: "nginx:combined", Input: broken}, nil); err == nil {

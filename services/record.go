@@ -157,6 +157,7 @@ func (a *App) openTap(context.Context) error {
 	})
 	if a.alerter != nil {
 		a.onRun("source watch", a.watchSources)
+		a.onRun("losses", a.retryLosses)
 	}
 	return nil
 }

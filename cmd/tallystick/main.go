@@ -43,9 +43,14 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &cli{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	c := &cli{out: os.Stdout, err: os.Stderr}
+	var err error
+	if c.in, err = ownStdin(); err != nil {
+		fmt.Fprintf(c.err, "error: %s\nhint: start it with a standard input, such as < /dev/null\n", oneLine(err.Error()))
+		return 2
+	}
 	root := c.root()
-	err := root.ExecuteContext(ctx)
+	err = root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return 0
