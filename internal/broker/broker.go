@@ -51,6 +51,8 @@ type Message struct {
 	Offset    int64
 	Skipped   int64
 	Time      time.Time
+	// Control: it is the end of a transaction, and nobody's message.
+	Control bool
 }
 
 // Deps are what a Client uses of the program. Metrics may be nil.

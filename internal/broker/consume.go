@@ -175,7 +175,7 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	p.mu.Unlock()
 	p.client.metrics.fetched.WithLabelValues(p.topic).Inc()
 	p.client.metrics.fetchedBytes.WithLabelValues(p.topic).Add(float64(len(m.Key) + len(m.Value)))
-	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time}, nil
+	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time, Control: isControl(m.Key, m.Value)}, nil
 }
 
 // open starts the reader.

@@ -122,3 +122,11 @@ func Passing(err error) bool {
 	var away *awayError
 	return errors.As(err, &away)
 }
+
+// isControl tells the marker of a committed or aborted transaction, which
+// kafka-go hands out like a message, by its form: a key of version 0 and type 0
+// or 1, and a value of version 0 and four bytes
+// (https://kafka.apache.org/documentation/#controlbatch).
+func isControl(key, value []byte) bool {
+	return len(key) == 4 && key[0]|key[1]|key[2] == 0 && key[3] <= 1 && len(value) == 6 && value[0]|value[1] == 0
+}

@@ -156,7 +156,7 @@ func TestEntriesBecomeLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		m = &accesslogservice.StreamAccessLogsMessage{LogEntries: &accesslogservice.StreamAccessLogsMessage_TcpLogs{TcpLogs: &accesslogservice.StreamAccessLogsMessage_TCPAccessLogEntries{
-			LogEntry: []*accesslogv3.TCPAccessLogEntry{{CommonProperties: common()}, {CommonProperties: &accesslogv3.AccessLogCommon{IntermediateLogEntry: true}}},
+			LogEntry: []*accesslogv3.TCPAccessLogEntry{{CommonProperties: common()}, {CommonProperties: &accesslogv3.AccessLogCommon{AccessLogType: accesslogv3.AccessLogType_TcpPeriodic}}},
 		}}}
 	}
 	if _, err := stream.CloseAndRecv(); err != nil {

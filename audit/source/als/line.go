@@ -117,8 +117,6 @@ func (w *writer) common(kind string, c *accesslogv3.AccessLogCommon) *line {
 	}
 	if t := c.GetAccessLogType(); t != accesslogv3.AccessLogType_NotSet {
 		l.Type = t.String()
-	} else if c.GetIntermediateLogEntry() {
-		l.Type = "Periodic" // Envoy before 1.26
 	}
 	return l
 }
@@ -127,9 +125,7 @@ func (w *writer) common(kind string, c *accesslogv3.AccessLogCommon) *line {
 // each access once, whatever intermediate entries it logs.
 func ended(c *accesslogv3.AccessLogCommon) bool {
 	switch c.GetAccessLogType() {
-	case accesslogv3.AccessLogType_NotSet:
-		return !c.GetIntermediateLogEntry()
-	case accesslogv3.AccessLogType_DownstreamEnd, accesslogv3.AccessLogType_TcpConnectionEnd:
+	case accesslogv3.AccessLogType_NotSet, accesslogv3.AccessLogType_DownstreamEnd, accesslogv3.AccessLogType_TcpConnectionEnd:
 		return true
 	}
 	return false

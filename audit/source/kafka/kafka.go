@@ -62,7 +62,6 @@ type Reader struct {
 	done    chan struct{}      // closed when it has ended; set by Next
 	closing chan struct{}      // closed by Close: no Ack will come
 	runs    chan *source.Run   // not buffered: what is not taken is not ahead of its commit
-	failed  chan error         // a failure for Next to return
 
 	problem atomic.Pointer[error] // why the topic can't be read at present
 
@@ -89,7 +88,7 @@ func Open(cfg Config, deps source.Deps) (*Reader, error) {
 	}
 	return &Reader{
 		cfg: cfg, deps: deps, client: c,
-		runs: make(chan *source.Run), failed: make(chan error, 1), closing: make(chan struct{}), partitions: map[*partition]struct{}{},
+		runs: make(chan *source.Run), closing: make(chan struct{}), partitions: map[*partition]struct{}{},
 	}, nil
 }
 
@@ -100,7 +99,7 @@ func setDefault[T int | time.Duration](v *T, d T) {
 }
 
 // Next waits for records and returns a Run of one partition. The first call
-// joins the group. What fails is tried again here, and shown in the Status.
+// joins the group. What fails is tried again, logged and shown in the Status.
 func (r *Reader) Next(ctx context.Context) (*source.Run, error) {
 	r.start.Do(func() {
 		var reading context.Context
@@ -114,8 +113,6 @@ func (r *Reader) Next(ctx context.Context) (*source.Run, error) {
 	select {
 	case run := <-r.runs:
 		return run, nil
-	case err := <-r.failed:
-		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -128,11 +125,7 @@ func (r *Reader) read(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		r.problem.Store(&err)
-		select { // the tap logs and counts it
-		case r.failed <- err:
-		default:
-		}
+		r.trouble(err)
 		timer := time.NewTimer(r.cfg.Retry)
 		select {
 		case <-ctx.Done():
@@ -140,6 +133,15 @@ func (r *Reader) read(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
+}
+
+// trouble notes why the topic can't be read, and logs it when that is new.
+func (r *Reader) trouble(err error) {
+	old := r.problem.Swap(&err)
+	if old != nil && (*old).Error() == err.Error() {
+		return
+	}
+	r.deps.Logger.Error("a topic can't be read; it is tried again", "source", r.cfg.Source, "error", err, "hint", text.HintOf(err))
 }
 
 func (r *Reader) consume(ctx context.Context) error {
@@ -150,7 +152,9 @@ func (r *Reader) consume(ctx context.Context) error {
 	if err != nil {
 		return r.explain(err)
 	}
-	r.problem.Store(nil)
+	if r.problem.Swap(nil) != nil {
+		r.deps.Logger.Info("the topic is read again", "source", r.cfg.Source)
+	}
 	err = r.client.Consume(ctx, r.cfg.Group, r.cfg.Topic, func(ctx context.Context, p *broker.Partition) error {
 		return r.partition(ctx, cluster, p)
 	})

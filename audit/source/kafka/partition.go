@@ -97,13 +97,10 @@ func (p *partition) next(ctx context.Context) (*source.Run, error) {
 	run := &source.Run{Stream: p.stream, First: uint64(m.Offset), Received: p.r.deps.Clock().UTC(), Mark: p}
 	gather, cancel := context.WithTimeout(ctx, cfg.Gather)
 	defer cancel()
-	for size := 0; ; {
-		if m.Skipped > 0 {
-			if err := p.skipped(ctx, m); err != nil {
-				return nil, err
-			}
+	for size, is := 0, true; ; {
+		if is {
+			run.Lines = append(run.Lines, p.line(m.Value, uint64(m.Offset)))
 		}
-		run.Lines = append(run.Lines, p.line(m.Value, uint64(m.Offset)))
 		run.Next = uint64(m.Offset) + 1
 		if size += len(m.Value); size >= cfg.BatchBytes || len(run.Lines) >= cfg.BatchLines {
 			return run, nil
@@ -111,23 +108,35 @@ func (p *partition) next(ctx context.Context) (*source.Run, error) {
 		if m, err = p.p.Fetch(gather); gather.Err() != nil && err != nil {
 			return run, ctx.Err()
 		}
+		if err == nil {
+			is, err = p.record(ctx, m)
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
 }
 
-// first waits for a record, and looks meanwhile whether the position is still
-// in the partition.
+// first waits for a record. Meanwhile it looks whether the position is still in
+// the partition.
 func (p *partition) first(ctx context.Context) (broker.Message, error) {
 	for {
 		idle, cancel := context.WithTimeout(ctx, p.r.cfg.Idle)
 		m, err := p.p.Fetch(idle)
 		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if err == nil {
+			is, err := p.record(ctx, m)
+			if is || err != nil {
+				return m, err
+			}
+			continue
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return m, err
 		}
-		err = p.p.Check(ctx)
+		if err = p.p.Check(ctx); err == nil {
+			err = p.passOver(ctx)
+		}
 		var out *broker.RangeError
 		if errors.As(err, &out) {
 			p.lost(out)
@@ -139,12 +148,31 @@ func (p *partition) first(ctx context.Context) (broker.Message, error) {
 	}
 }
 
-// skipped tells offsets that retention deleted before they were read from those
-// that never were records or that compaction took: only the first are lost.
-func (p *partition) skipped(ctx context.Context, m broker.Message) error {
+// passOver commits what stands behind the last line and holds none, if nothing
+// is on its way.
+func (p *partition) passOver(ctx context.Context) error {
+	p.mu.Lock()
+	out := p.out
+	p.mu.Unlock()
+	if at := p.p.Position(); out == 0 && at > p.p.Committed() {
+		return p.p.Commit(ctx, at)
+	}
+	return nil
+}
+
+// record reports whether m is a record, and not the end of a transaction. It
+// tells offsets before it that retention deleted unread from those that never
+// were records or that compaction took: only the first are lost.
+func (p *partition) record(ctx context.Context, m broker.Message) (bool, error) {
+	if m.Control {
+		p.r.deps.Count("passed_over", 1)
+	}
+	if m.Skipped == 0 {
+		return !m.Control, nil
+	}
 	begin, err := p.p.First(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	asked := m.Offset - m.Skipped
 	if until := min(begin, m.Offset); until > asked {
@@ -152,7 +180,7 @@ func (p *partition) skipped(ctx context.Context, m broker.Message) error {
 		m.Skipped -= until - asked
 	}
 	p.r.deps.Count("passed_over", int(m.Skipped))
-	return nil
+	return !m.Control, nil
 }
 
 // line makes a line of a record's value, without the one line end that it may
