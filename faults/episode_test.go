@@ -98,16 +98,7 @@ func (e *episode) write(name, content string) {
 
 // run starts the parts, kills some of them under load, and checks the record.
 func (e *episode) run() {
-	for _, p := range e.parts {
-		if !p.broker { // they run already
-			p.start()
-		}
-	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		e.feed(stop)
-	}()
+	endFeed := e.start()
 	pace := 2500 * time.Millisecond
 	if e.kafka != nil { // brokers take their time to start
 		pace = 5 * time.Second
@@ -119,8 +110,30 @@ func (e *episode) run() {
 		e.t.Logf("kill %d: %s, down for %v", k, p.name, down.Round(time.Millisecond))
 		p.kill(down)
 	}
-	close(stop)
-	<-stopped
+	endFeed()
+	e.conclude()
+}
+
+// start starts the parts and the feed; the returned function ends the feed.
+func (e *episode) start() (endFeed func()) {
+	for _, p := range e.parts {
+		if !p.broker { // they run already
+			p.start()
+		}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		e.feed(stop)
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// conclude checks the record and stops the parts but for the brokers.
+func (e *episode) conclude() {
 	e.check()
 	for i := len(e.parts) - 1; i >= 0; i-- {
 		if !e.parts[i].broker {

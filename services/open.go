@@ -200,6 +200,7 @@ func (a *App) openStore(ctx context.Context) error {
 			a.log.Warn(embeddedEngineWarning)
 		}
 		transport = e.Transport()
+		a.watchDisk(e.Merges)
 	}
 	s, err := store.Open(ctx, a.cfg.ClickHouse, store.Deps{Transport: transport, Log: a.log})
 	if err != nil {

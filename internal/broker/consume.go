@@ -42,7 +42,7 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 			break
 		}
 		if err != nil {
-			c.log.Warn("joining the group failed and is tried again", "group", group, "error", err)
+			c.retries("join", "joining the group failed and is tried again", "group", group, "error", err)
 			c.failing(err)
 			continue
 		}
@@ -62,6 +62,15 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 		return failed.err
 	}
 	return nil
+}
+
+// awayHint is what an operator does about a broker that fails.
+const awayHint = "a leader that moves or a group that changes passes in seconds; if this goes on, see that Kafka runs at kafka.addresses and that its disks have room; no line is lost"
+
+// retries logs and counts what failed and is tried again.
+func (c *Client) retries(during, what string, args ...any) {
+	c.metrics.failures.WithLabelValues(during).Inc()
+	c.log.Warn(what, append(args, "hint", awayHint)...)
 }
 
 // ErrRejoin is what a handler returns, wrapped, that finds its partition in the
@@ -94,7 +103,7 @@ func (c *Client) serve(ctx, genCtx context.Context, gen *kafka.Generation, topic
 	case errors.Is(err, ErrRejoin):
 		return nil
 	case errors.As(err, &away):
-		c.log.Warn("the broker is away or the group changes; the partition begins anew", "topic", topic, "partition", a.ID, "error", err)
+		c.retries("consume", "the broker is away or the group changes; the partition begins anew", "topic", topic, "partition", a.ID, "error", err)
 		return nil
 	}
 	return err
@@ -158,7 +167,7 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 		if ctx.Err() != nil || !retriable(err) {
 			return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
 		}
-		p.client.log.Warn("fetching failed and is tried again", "topic", p.topic, "partition", p.ID, "error", err)
+		p.client.retries("fetch", "fetching failed and is tried again", "topic", p.topic, "partition", p.ID, "error", err)
 		p.client.failing(err)
 		m, err = p.reader.FetchMessage(ctx) // the reader waits before it tries
 	}

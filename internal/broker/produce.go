@@ -84,7 +84,7 @@ func (c *Client) send(ctx context.Context, topic string, partition int, msgs []M
 			return err
 		}
 		c.metrics.retries.WithLabelValues(topic).Inc()
-		c.log.Warn("producing failed and is tried again", "topic", topic, "partition", partition, "attempt", attempt, "error", err)
+		c.retries("produce", "producing failed and is tried again", "topic", topic, "partition", partition, "attempt", attempt, "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

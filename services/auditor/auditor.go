@@ -10,6 +10,7 @@
 package auditor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/tallystick/tallystick/audit/control"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/plain"
 	"github.com/tallystick/tallystick/masking/seal"
 )
@@ -190,9 +192,11 @@ func (a *Auditor) partition(ctx context.Context, p *broker.Partition) error {
 				"partition", p.ID, "hint", "this process was paused or cut off for longer than the group waits; nothing is lost or counted twice")
 			return fmt.Errorf("%w: %w", broker.ErrRejoin, err)
 		}
+		trouble := store.TroubleOf(err)
 		a.metrics.restarts.Inc()
+		a.metrics.failures.WithLabelValues(trouble.Cause).Inc()
 		a.deps.Logger.Error("a partition's worker failed and starts again from the store",
-			"partition", p.ID, "pause", pause, "error", err)
+			"partition", p.ID, "pause", pause, "error", err, "cause", trouble.Cause, "hint", cmp.Or(text.HintOf(err), trouble.Hint))
 		if time.Since(began) > time.Minute {
 			pause = 100 * time.Millisecond
 		}

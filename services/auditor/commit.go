@@ -88,6 +88,10 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 			d.Logger.Warn("failed to delete committed batches; trying again with the next chunk", "partition", w.p.ID, "error", err)
 		}
 	}
+	if took := time.Since(began); took > slowChunk {
+		w.a.metrics.failures.WithLabelValues("slow").Inc()
+		d.Logger.Warn("storing a chunk took long", "chunk", c.ID, "seconds", took.Seconds(), "cause", "slow", "hint", store.TroubleOf(context.DeadlineExceeded).Hint)
+	}
 	w.a.tallies.record(b.tallies)
 	w.a.metrics.committed(c, b.rejections, findings, time.Since(began))
 	w.blocks <- b
@@ -110,6 +114,10 @@ func (w *worker) clean(ctx context.Context, until int64) (err error) {
 	}
 	return d.Consumer.DeleteBelow(ctx, LinesTopic, w.p.ID, until)
 }
+
+// slowChunk is how long a chunk may take from intent to commit without being
+// worth a line in the log.
+const slowChunk = 10 * time.Second
 
 // standing makes sure that the chunk is still this worker's, where enough time
 // has passed for another one to have taken it over: the process was paused, the

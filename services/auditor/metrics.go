@@ -10,6 +10,7 @@ import (
 
 type metrics struct {
 	entries, duplicates, chunks, restarts, fenced prometheus.Counter
+	failures                                      *prometheus.CounterVec
 	rejections, findings                          *prometheus.CounterVec
 	chunkSeconds                                  prometheus.Histogram
 }
@@ -21,13 +22,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		chunks:     prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_chunks_total", Help: "Chunks closed."}),
 		restarts:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_worker_restarts_total", Help: "Workers that failed and began again."}),
 		fenced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "tallystick_auditor_fenced_total", Help: "Partitions given up because another auditor works on them."}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_auditor_failures_total",
+			Help: "Failures of a partition's worker by cause: away, slow, read-only, disk-full, too-many-parts, memory, damaged, other."}, []string{"cause"}),
 		rejections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_auditor_rejections_total", Help: "Rejected lines by reason."}, []string{"reason"}),
 		findings:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tallystick_auditor_findings_total", Help: "Findings by control."}, []string{"control"}),
 		chunkSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tallystick_auditor_chunk_store_seconds", Help: "Time from intent to commit of a chunk.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}),
 	}
 	if r != nil {
-		r.MustRegister(m.entries, m.duplicates, m.chunks, m.restarts, m.fenced, m.rejections, m.findings, m.chunkSeconds)
+		r.MustRegister(m.entries, m.duplicates, m.chunks, m.restarts, m.fenced, m.failures, m.rejections, m.findings, m.chunkSeconds)
 	}
 	return m
 }

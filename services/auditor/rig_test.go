@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/control"
@@ -43,7 +45,11 @@ type rig struct {
 	sealer   *seal.Sealer
 	controls *control.Set
 	cfg      auditor.Config
-	keep     bool // the broker keeps what is done
+	keep     bool             // the broker keeps what is done
+	now      func() time.Time // the clock; nil: time.Now
+	wire     *wire            // to the store
+	log      *lockedBuffer
+	metrics  *prometheus.Registry // of the auditor that was started last
 
 	mu        sync.Mutex
 	published map[string]int
@@ -70,9 +76,23 @@ func newRig(t *testing.T) *rig {
 	must(t, err)
 	controls, err := control.Load(builtIn)
 	must(t, err)
-	return &rig{t: t, store: &faulty{Store: storetest.Open(t)}, client: brokertest.Open(t, brokertest.Start(t)),
+	wire := &wire{}
+	r := &rig{wire: wire, log: &lockedBuffer{}}
+	opened := storetest.OpenWith(t, func(d *store.Deps) {
+		wire.next = d.Transport
+		d.Transport, d.Now = wire, func() time.Time { return r.clock() }
+	})
+	*r = rig{wire: wire, log: r.log, t: t, store: &faulty{Store: opened}, client: brokertest.Open(t, brokertest.Start(t)),
 		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{},
 		cfg: auditor.Config{MaxRows: 300, MaxAge: 20 * time.Millisecond, Parallel: 2}}
+	return r
+}
+
+func (r *rig) clock() time.Time {
+	if r.now == nil {
+		return time.Now()
+	}
+	return r.now()
 }
 
 // instance is an auditor that runs.
@@ -110,9 +130,11 @@ func (r *rig) startIn(consumer auditor.Consumer) *instance {
 	for _, id := range ids {
 		j.seen[id] = true
 	}
+	r.metrics = prometheus.NewRegistry()
 	a, err := auditor.New(r.cfg, auditor.Deps{
 		Pipeline: pipeline.New(pipeline.Named{Name: "judge", Stage: j}), Opener: opener, Store: r.store, Publisher: r, Consumer: consumer,
 		Controls: r.controls, Versions: func() audit.Versions { return audit.Versions{Parser: "1"} }, Stored: j.stored, Clean: !r.keep,
+		Now: r.clock, Registerer: r.metrics, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
 	})
 	must(r.t, err)

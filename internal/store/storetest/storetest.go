@@ -30,7 +30,16 @@ var databases atomic.Uint32
 // the test is skipped, or fails when the variable CI is set.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), store.Config{Database: fmt.Sprintf("test_%d", databases.Add(1))}, store.Deps{Transport: Engine(t).Transport()})
+	return OpenWith(t, func(*store.Deps) {})
+}
+
+// OpenWith is Open with other dependencies: with a transport around the
+// engine's, or another clock.
+func OpenWith(t testing.TB, change func(*store.Deps)) *store.Store {
+	t.Helper()
+	deps := store.Deps{Transport: Engine(t).Transport()}
+	change(&deps)
+	s, err := store.Open(context.Background(), store.Config{Database: fmt.Sprintf("test_%d", databases.Add(1))}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
