@@ -209,10 +209,16 @@ func date(month, day int) bool {
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31
 }
 
-// mod97 continues the rest of ISO/IEC 7064 mod 97, 10 over one character.
-func mod97(rest int, c byte) int {
+// mod97 continues the number of ISO/IEC 7064 mod 97, 10 by one character. It is
+// reduced now and then; the caller reduces it at the end.
+func mod97(v uint64, c byte) uint64 {
 	if c <= '9' {
-		return (rest*10 + int(c-'0')) % 97
+		v = v*10 + uint64(c-'0')
+	} else {
+		v = v*100 + uint64(c|0x20-'a') + 10
 	}
-	return (rest*100 + int(c|0x20-'a') + 10) % 97
+	if v >= 1<<56 {
+		v %= 97
+	}
+	return v
 }

@@ -25,6 +25,9 @@ func (sc *scanner) field(i int) {
 	if end == 0 || !isAlnum(s[end-1]) && s[end-1] != ']' && s[end-1] != '_' && s[end-1] < 0x80 {
 		return
 	}
+	if !sc.d.tails.may(s, end) {
+		return
+	}
 	l := readLabel(s, end)
 	if l.field == noKind || !sc.d.on.has(l.field) {
 		return

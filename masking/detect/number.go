@@ -8,7 +8,7 @@ const maxGroups = 8
 // into a byte, first run lowest, so that a way of writing is one constant.
 type groups struct {
 	n     int
-	shape uint64
+	shape uint64 // of the first eight groups
 	start [maxGroups]int
 	end   [maxGroups]int
 }
@@ -20,18 +20,6 @@ const (
 	slash = 3
 	space = 4
 )
-
-// shapeOf builds a shape from lengths and separators: 3, dot, 3, dash, 2.
-func shapeOf(parts ...uint64) (s uint64) {
-	for i := 0; i < len(parts); i += 2 {
-		b := parts[i] << 4
-		if i+1 < len(parts) {
-			b |= parts[i+1]
-		}
-		s |= b << (4 * i)
-	}
-	return s
-}
 
 // separators has the code of each separator; a plus is a space in a query.
 var separators = [256]uint8{'.': dot, '-': dash, '/': slash, ' ': space, '+': space}
@@ -122,6 +110,9 @@ func (sc *scanner) number(i int) int {
 			return sc.dniDashed(i, e)
 		}
 	case ':':
+		if end := clock(s, e); end > 0 {
+			return end
+		}
 		if e-i <= 4 && e+1 < len(s) && (isHex(s[e+1]) || s[e+1] == ':') {
 			return sc.colons(i)
 		}
@@ -136,36 +127,108 @@ func (sc *scanner) number(i int) int {
 	return e
 }
 
-// The ways of writing that name a number by themselves.
-var (
-	shapeCPF           = shapeOf(3, dot, 3, dot, 3, dash, 2)
-	shapeCNPJ          = shapeOf(2, dot, 3, dot, 3, slash, 4, dash, 2)
-	shapeSSN           = shapeOf(3, dash, 2, dash, 4)
-	shapeSSNSpaced     = shapeOf(3, space, 2, space, 4)
-	shapeEIN           = shapeOf(2, dash, 7)
-	shapePIS           = shapeOf(3, dot, 5, dot, 2, dash, 1)
-	shapeRG            = shapeOf(2, dot, 3, dot, 3, dash, 1)
-	shapeRijksregister = shapeOf(2, dot, 2, dot, 2, dash, 3, dot, 2)
-	shapeNHS           = shapeOf(3, space, 3, space, 4)
-	shapeNHSDashed     = shapeOf(3, dash, 3, dash, 4)
-	shapeNIF           = shapeOf(3, space, 3, space, 3)
-	shapeSteuerID      = shapeOf(2, space, 3, space, 3, space, 3)
-	shapeNIR           = shapeOf(1, space, 2, space, 2, space, 2, space, 3, space, 3, space, 2)
-	shapeIMEI          = shapeOf(2, dash, 6, dash, 6, dash, 1)
-	shapeCards         = [...]uint64{
-		shapeOf(4, space, 4, space, 4, space, 4), shapeOf(4, dash, 4, dash, 4, dash, 4),
-		shapeOf(4, space, 6, space, 5), shapeOf(4, dash, 6, dash, 5), shapeOf(4, space, 6, space, 4), shapeOf(4, dash, 6, dash, 4),
+// clock reads the pairs of digits behind colons from s[e] on, as in times of
+// day: most colons of a log. It returns where they end, 0 if it is no time.
+func clock(s string, e int) int {
+	p := e
+	for p+3 < len(s) && s[p] == ':' && isDigit(s[p+1]) && isDigit(s[p+2]) && !isHex(s[p+3]) {
+		p += 3
 	}
-	shapeDates = [...]uint64{
-		shapeOf(4, dash, 2, dash, 2), shapeOf(2, slash, 2, slash, 4), shapeOf(2, dot, 2, dot, 4), shapeOf(2, dash, 2, dash, 4), shapeOf(4, slash, 2, slash, 2),
+	if p == e || s[p] == ':' || p-e > 9 {
+		return 0
 	}
+	return p
+}
+
+// way is a way of writing that says what a number can be.
+type way uint8
+
+const (
+	_ way = iota
+	wayCPF
+	wayCNPJ
+	wayPIS
+	wayRijksregister
+	wayNIR
+	waySteuerID
+	waySSN
+	waySSNSpaced
+	wayEIN
+	wayRG
+	wayNHS
+	wayIMEI
+	wayNIF
+	wayCard
+	wayDate
 )
+
+// wayTable has the ways by their shape, in open addressing.
+type wayTable [64]struct {
+	shape uint64
+	way   way
+}
+
+var ways = func() (t wayTable) {
+	t.add(wayCPF, 3, dot, 3, dot, 3, dash, 2)
+	t.add(wayCNPJ, 2, dot, 3, dot, 3, slash, 4, dash, 2)
+	t.add(wayPIS, 3, dot, 5, dot, 2, dash, 1)
+	t.add(wayRijksregister, 2, dot, 2, dot, 2, dash, 3, dot, 2)
+	t.add(wayNIR, 1, space, 2, space, 2, space, 2, space, 3, space, 3, space, 2)
+	t.add(waySteuerID, 2, space, 3, space, 3, space, 3)
+	t.add(waySSN, 3, dash, 2, dash, 4)
+	t.add(waySSNSpaced, 3, space, 2, space, 4)
+	t.add(wayEIN, 2, dash, 7)
+	t.add(wayRG, 2, dot, 3, dot, 3, dash, 1)
+	t.add(wayNHS, 3, space, 3, space, 4)
+	t.add(wayNHS, 3, dash, 3, dash, 4)
+	t.add(wayIMEI, 2, dash, 6, dash, 6, dash, 1)
+	t.add(wayNIF, 3, space, 3, space, 3)
+	for _, sep := range []uint64{space, dash} {
+		t.add(wayCard, 4, sep, 4, sep, 4, sep, 4)
+		t.add(wayCard, 4, sep, 6, sep, 5)
+		t.add(wayCard, 4, sep, 6, sep, 4)
+	}
+	t.add(wayDate, 4, dash, 2, dash, 2)
+	t.add(wayDate, 4, slash, 2, slash, 2)
+	for _, sep := range []uint64{slash, dot, dash} {
+		t.add(wayDate, 2, sep, 2, sep, 4)
+	}
+	return t
+}()
+
+// add enters lengths with the separators between them: 3, dot, 3, dash, 2.
+func (t *wayTable) add(w way, parts ...uint64) {
+	shape := uint64(0)
+	for i := 0; i < len(parts); i += 2 {
+		b := parts[i] << 4
+		if i+1 < len(parts) {
+			b |= parts[i+1]
+		}
+		shape |= b << (4 * i)
+	}
+	i := slotOf(shape)
+	for t[i].way != 0 {
+		i = (i + 1) % uint64(len(t))
+	}
+	t[i].shape, t[i].way = shape, w
+}
+
+func slotOf(shape uint64) uint64 { return shape * 0x9e3779b97f4a7c15 >> 58 }
+
+func (t *wayTable) of(shape uint64) way {
+	for i := slotOf(shape); t[i].way != 0; i = (i + 1) % uint64(len(t)) {
+		if t[i].shape == shape {
+			return t[i].way
+		}
+	}
+	return 0
+}
 
 // grouped handles a number in groups, which begins with the run s[i:e] and the
 // separator after it.
 func (sc *scanner) grouped(i, e int, after byte) int {
 	s := sc.s
-	var g groups
+	g := &sc.groups
 	switch n := e - i; {
 	case after == '.' && n <= 3, after == '-' && (n == 2 || n == 3 || n == 4 || n == 8), after == '/' && (n == 2 || n == 4),
 		(after == ' ' || after == '+') && n <= 4:
@@ -186,7 +249,9 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	for !sc.named(&g) {
+	whole := g.n
+	shape := g.shape
+	for !sc.named(g) {
 		if !g.cut() {
 			g.n = 0
 			break
@@ -195,14 +260,14 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 	if g.n > 0 {
 		return g.end[g.n-1]
 	}
-	g.read(s, i, e)
+	g.n, g.shape = whole, shape
 	if after == '.' {
 		if g.n >= 4 {
-			if last := sc.ipv4(&g); last > 0 {
+			if last := sc.ipv4(g); last > 0 {
 				return last
 			}
 		}
-		if last := sc.position(&g); last > 0 {
+		if last := sc.position(g); last > 0 {
 			return last
 		}
 	}
@@ -216,10 +281,12 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	if g.n > 1 && (after == '.' || after == '/') {
-		return g.end[1] // what is behind a dot does not begin a value
+	// What is behind a dot or a dash does not begin a number.
+	k := 0
+	for k+1 < g.n && (g.separator(k) == dot || g.separator(k) == dash) {
+		k++
 	}
-	return e
+	return g.end[k]
 }
 
 // named asks the checks of the number's way of writing.
@@ -227,45 +294,41 @@ func (sc *scanner) named(g *groups) bool {
 	s, start, end := sc.s, g.start[0], g.end[g.n-1]
 	k, check := noKind, (func(*[maxDigits]byte, int) bool)(nil)
 	confidence := uint8(95)
-	switch g.shape {
-	case shapeCPF:
+	switch ways.of(g.shape) {
+	case wayCPF:
 		k, check = cpf, validCPF
-	case shapeCNPJ:
+	case wayCNPJ:
 		k, check = cnpj, validCNPJ
-	case shapePIS:
+	case wayPIS:
 		k, check = pis, validPIS
-	case shapeRijksregister:
+	case wayRijksregister:
 		k, check = rijksregister, validRijksregister
-	case shapeNIR:
+	case wayNIR:
 		k, check = nir, validNIR
-	case shapeSteuerID:
+	case waySteuerID:
 		k, check, confidence = steuerID, validSteuerID, 90
-	case shapeSSN, shapeSSNSpaced:
-		return sc.ssnOrITIN(start, end, g.shape == shapeSSN)
-	case shapeEIN:
+	case waySSN:
+		return sc.ssnOrITIN(start, end, true)
+	case waySSNSpaced:
+		return sc.ssnOrITIN(start, end, false)
+	case wayEIN:
 		return sc.weak(ein, start, end, 75, validEIN)
-	case shapeRG:
+	case wayRG:
 		return sc.weak(rg, start, end, 80, validRG)
-	case shapeNHS, shapeNHSDashed:
+	case wayNHS:
 		return sc.weak(nhs, start, end, 90, validNHS)
-	case shapeIMEI:
+	case wayIMEI:
 		return sc.weak(imei, start, end, 90, validLuhn)
-	case shapeNIF:
+	case wayNIF:
 		if sc.weak(nif, start, end, 85, validNIF) {
 			return true
 		}
 		return sc.weak(bsn, start, end, 85, validBSN)
+	case wayCard:
+		return sc.card(start, end)
+	case wayDate:
+		return sc.bornOn(start, end)
 	default:
-		for _, c := range shapeCards {
-			if g.shape == c {
-				return sc.card(start, end)
-			}
-		}
-		for _, c := range shapeDates {
-			if g.shape == c {
-				return sc.bornOn(start, end)
-			}
-		}
 		return false
 	}
 	var d [maxDigits]byte

@@ -113,14 +113,14 @@ func (sc *scanner) iban(start, end int) bool {
 	if ibanLengths[string(head[:])] != end-start {
 		return false
 	}
-	rest := 0
+	rest := uint64(0)
 	for i := start + 4; i < end; i++ {
 		rest = mod97(rest, s[i])
 	}
 	for i := start; i < start+4; i++ {
 		rest = mod97(rest, s[i])
 	}
-	return rest == 1 && alone(s, start, end) && sc.emit(iban, start, end, 98, true)
+	return rest%97 == 1 && alone(s, start, end) && sc.emit(iban, start, end, 98, true)
 }
 
 // ibanSpaced reads an IBAN in groups of four, whose first group is s[start:e].
@@ -131,7 +131,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 	}
 	head := [2]byte{s[start] &^ 0x20, s[start+1] &^ 0x20}
 	want := ibanLengths[string(head[:])]
-	rest, n, end := 0, 4, e
+	rest, n, end := uint64(0), 4, e
 	for i := e; i < len(s) && n < want; i++ {
 		switch c := s[i]; {
 		case isAlnum(c):
@@ -143,7 +143,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 	for i := start; i < start+4; i++ {
 		rest = mod97(rest, s[i])
 	}
-	if want == 0 || n != want || rest != 1 || !alone(s, start, end) || !sc.emit(iban, start, end, 98, true) {
+	if want == 0 || n != want || rest%97 != 1 || !alone(s, start, end) || !sc.emit(iban, start, end, 98, true) {
 		return e
 	}
 	return end
