@@ -122,6 +122,25 @@ next:
 	return keep
 }
 
+// Sort puts matches in the order of their places.
+func Sort(m []Match) { slices.SortFunc(m, byPlace) }
+
+// Decode is a value that was found without its escapes, however often they were
+// put around it. What stands within base64 is left as it is.
+func Decode(s string) string {
+	for range maxLevels {
+		i := 0
+		for i < len(s) && (s[i] != '%' && s[i] != '\\' || escaped(s, i) == 0) {
+			i++
+		}
+		if i == len(s) {
+			break
+		}
+		s = string(appendDecoded(nil, s))
+	}
+	return s
+}
+
 func byPlace(a, b Match) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) }
 
 // escaped is the length of the escape that s[i:] begins with, 0 if it begins
