@@ -3,6 +3,7 @@ package transform
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -134,7 +135,7 @@ func (w *walker) skip(depth int) error {
 func (w *walker) members(n *node, depth int) error {
 	w.p++
 	w.out = append(w.out, '{')
-	start := len(w.out)
+	start, unnamed := len(w.out), 0
 	for first := true; ; first = false {
 		w.space()
 		if w.p < len(w.s) && w.s[w.p] == '}' && first {
@@ -153,7 +154,7 @@ func (w *walker) members(n *node, depth int) error {
 		}
 		w.p++
 		w.space()
-		if err := w.member(n, raw, depth, len(w.out) > start); err != nil {
+		if err := w.member(n, raw, depth, len(w.out) > start, &unnamed); err != nil {
 			return err
 		}
 		if w.space(); w.p < len(w.s) && w.s[w.p] == ',' {
@@ -170,8 +171,9 @@ func (w *walker) members(n *node, depth int) error {
 	return nil
 }
 
-// member rewrites one field of an object; raw is its name in quotes.
-func (w *walker) member(n *node, raw string, depth int, comma bool) error {
+// member rewrites one field of an object; raw is its name in quotes, unnamed how
+// many names of the object were redacted.
+func (w *walker) member(n *node, raw string, depth int, comma bool, unnamed *int) error {
 	name := raw[1 : len(raw)-1]
 	if strings.IndexByte(name, '\\') >= 0 {
 		name = unquote(raw)
@@ -191,12 +193,18 @@ func (w *walker) member(n *node, raw string, depth int, comma bool) error {
 	if comma {
 		w.out = append(w.out, ',')
 	}
-	// A name that the policy does not have is shown only if a program gave it.
-	named := whole || n != nil && n.children[name] != nil || isIdentifier(name)
-	if named && utf8.ValidString(raw) {
+	// A name that the policy does not have can be a person's.
+	if (whole || n != nil && n.children[name] != nil) && utf8.ValidString(raw) {
 		w.out = append(w.out, raw...)
 	} else {
-		w.out = append(append(append(w.out, '"'), plain.Redacted...), '"')
+		*unnamed++
+		w.out = append(w.out, '"')
+		w.out = append(w.out, plain.Redacted...)
+		if *unnamed > 1 { // a name stands once in an object
+			w.out = append(w.out, ' ')
+			w.out = strconv.AppendInt(w.out, int64(*unnamed), 10)
+		}
+		w.out = append(w.out, '"')
 	}
 	w.out = append(w.out, ':')
 	return w.value(next, name, depth+1)
@@ -343,25 +351,4 @@ func appendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, s...)
 	return append(dst, '"')
-}
-
-// isIdentifier reports whether a name is one such as programs give: a letter,
-// then letters, underscores, dashes and at most two digits.
-func isIdentifier(s string) bool {
-	if s == "" || len(s) > 32 || s[0]|0x20 < 'a' || s[0]|0x20 > 'z' {
-		return false
-	}
-	digits := 0
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c|0x20 >= 'a' && c|0x20 <= 'z', c == '_', c == '-':
-		case c-'0' <= 9:
-			if digits++; digits > 2 {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
 }

@@ -60,6 +60,8 @@ type policyFile struct {
 	Found      map[string]string `yaml:"found"`
 }
 
+var kindName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
 var domainName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // ParsePolicy reads a policy. name is for messages.
@@ -252,8 +254,11 @@ func parseTransform(s string) (t transform, err error) {
 	case keepFirst, keepLast:
 		t.n, err = whole(args[0], 1, 64)
 	case pseudonymous:
-		if len(args) == 1 {
-			t.kind = args[0]
+		if len(args) == 0 {
+			break
+		}
+		if t.kind = args[0]; !kindName.MatchString(t.kind) {
+			err = fmt.Errorf("%q is no name of a kind", t.kind)
 		}
 	case truncateAddress:
 		t.n, t.m = 24, 48

@@ -1,14 +1,18 @@
 package transform_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/tallystick/tallystick/masking/detect"
 	"github.com/tallystick/tallystick/masking/keys"
@@ -81,15 +85,15 @@ func TestLine(t *testing.T) {
 		{"keep and coarsen", `{"ts":"2026-11-21T13:05:22Z","level":"info","zip":"24103","amount":1249.5,"score":12}`,
 			`{"ts":"2026-11","level":"info","zip":"24***","amount":1200,"score":"10-99"}`},
 		{"not named", `{"level":"info","who":"ana","n":1,"ok":true,"nothing":null,"deep":{"a":["x",{"b":2}]}}`,
-			`{"level":"info","who":"[redacted]","n":"[redacted]","ok":"[redacted]","nothing":null,"deep":{"a":["[redacted]",{"b":"[redacted]"}]}}`},
-		{"names that a person gave", `{"ana@example.com":1,"2026":2,"a\u0062c":3}`, `{"[redacted]":"[redacted]","[redacted]":"[redacted]","a\u0062c":"[redacted]"}`},
+			`{"level":"info","[redacted]":"[redacted]","[redacted] 2":"[redacted]","[redacted] 3":"[redacted]","[redacted] 4":null,"[redacted] 5":{"[redacted]":["[redacted]",{"[redacted]":"[redacted]"}]}}`},
+		{"names that a person gave", `{"ana@example.com":1,"le\u0076el":3}`, `{"[redacted]":"[redacted]","le\u0076el":3}`},
 		{"tokens", `{"user":{"email":"Ana@Example.com","name":"Ana","note":{"x":[1,2]},"ip":"203.0.113.7","born":"2001-02-03"},"id":7,"visit":"a"}`,
 			`{"user":{"email":"v1.T","name":"[redacted]","ip":"203.0.113.0/24","born":"18-29"},"id":"t1.T","visit":"r1.T"}`},
 		{"drop at both ends", `{"user":{"note":1,"tags":["a","b"],"note":2}}`, `{"user":{"tags":["a","b"]}}`},
 		{"kept as a whole", `{"meta":{"ana":[1,{"b":null}]}}`, `{"meta":{"ana":[1,{"b":null}]}}`},
 		{"an object where a value was named", `{"card":{"number":"4111111111111111"},"message":{"a":"b"}}`, `{"card":"[redacted]","message":"[redacted]"}`},
 		{"arrays are no step", `{"user":[{"ip":["203.0.113.7","x"]}]}`, `{"user":[{"ip":["203.0.113.0/24","[redacted]"]}]}`},
-		{"any name", `{"x":{"code":7},"y":{"code":8,"z":9}}`, `{"x":{"code":7},"y":{"code":8,"z":"[redacted]"}}`},
+		{"any name", `{"x":{"code":7},"y":{"code":8,"z":9}}`, `{"[redacted]":{"code":7},"[redacted] 2":{"code":8,"[redacted]":"[redacted]"}}`},
 		{"too short to keep a part", `{"card":"1234567","zip":"241"}`, `{"card":"[redacted]","zip":"[redacted]"}`},
 		{"last", `{"card":"4111 1111 1111 1111","pos":"52.5200,13.4050"}`, `{"card":"***1111","pos":"52.5,13.4"}`},
 		{"text in a field", `{"message":"mail \"b@c.de\" from 198.51.100.7"}`, `{"message":"mail \"v1.T\" from 198.51.0.0/16"}`},
@@ -232,7 +236,7 @@ func TestCounts(t *testing.T) {
 
 func TestTextIsRedactedByDefault(t *testing.T) {
 	m := masker(t, "version: 1\ndomain: a\n", nil)
-	for in, want := range map[string]string{"hello": "[redacted]", "": "", `{"a":1}`: `{"a":"[redacted]"}`} {
+	for in, want := range map[string]string{"hello": "[redacted]", "": "", `{"a":1}`: `{"[redacted]":"[redacted]"}`} {
 		if out, err := m.Line(nil, in); err != nil || string(out) != want {
 			t.Errorf("%q became %q, %v", in, out, err)
 		}
@@ -265,6 +269,7 @@ func TestPolicyFaults(t *testing.T) {
 		{"arguments", head + "fields: {a: first}", "first takes"},
 		{"number", head + "fields: {a: last 0}", "no whole number"},
 		{"bits", head + "fields: {a: truncate 33}", "no whole number"},
+		{"kind", head + "fields: {a: pseudonym E-Mail}", "no name of a kind"},
 		{"unit", head + "fields: {a: date week}", "no unit"},
 		{"step", head + "fields: {a: round 0}", "above zero"},
 		{"edges", head + "fields: {a: bands 5 1}", "after a larger"},
@@ -278,8 +283,48 @@ func TestPolicyFaults(t *testing.T) {
 			if _, err := transform.ParsePolicy("policy.yaml", []byte(tc.yaml)); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v", err)
 			}
+			if formal := tc.name != "edges" && tc.name != "step" && tc.name != "within" && tc.name != "bits" && tc.name != "empty step"; formal && schema(t, tc.yaml) == nil {
+				t.Error("the JSON Schema takes it")
+			}
 		})
 	}
+	if err := schema(t, all); err != nil {
+		t.Errorf("the JSON Schema refuses a good policy: %v", err)
+	}
+}
+
+// schema checks a policy by the JSON Schema for editors.
+func schema(t *testing.T, policy string) error {
+	t.Helper()
+	raw, err := os.ReadFile("../../schemas/masking/policy.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("policy.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(policy), &v); err != nil {
+		return err
+	}
+	j, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := jsonschema.UnmarshalJSON(bytes.NewReader(j))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(in)
 }
 
 // FuzzLine: what comes out of a JSON object is JSON, and no canary survives in
