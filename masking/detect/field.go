@@ -197,6 +197,9 @@ func placeholder(v string) bool {
 	if strings.Trim(v, "*xX.-_•0") == "" || len(v) > 2 && (v[0] == '[' || v[0] == '{' || v[0] == '<' || v[0] == '$') || strings.HasPrefix(v, "v1.") || strings.HasPrefix(v, "%5B") || strings.HasPrefix(v, "***") {
 		return true
 	}
+	if len(v) > len("undefined") {
+		return false
+	}
 	for _, w := range [...]string{"null", "none", "nil", "undefined", "unknown", "n/a", "na", "false", "redacted", "masked", "hidden", "filtered", "anonymous", "guest", "test"} {
 		if strings.EqualFold(v, w) {
 			return true

@@ -71,7 +71,8 @@ type scanner struct {
 	end         int  // of the last match, which later ones do not enter
 	encoded     bool // there are escapes in s, the first and the last at
 	first, last int
-	packed      int // words that look like base64
+	slashed     bool // some of them have a backslash
+	packed      int  // words that look like base64
 	words       [maxPacked]place
 	groups      groups // of the number that is looked at
 }
@@ -166,6 +167,7 @@ func (sc *scanner) escape(i int) int {
 		sc.encoded, sc.first = true, i
 	}
 	sc.last = i
+	sc.slashed = sc.slashed || sc.s[i] == '\\'
 	if n == 2 {
 		return 1 // a quote ends a value
 	}

@@ -1,8 +1,10 @@
 package transform
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -280,7 +282,7 @@ func (w *walker) leaf(n *node, name, raw, v string, quoted bool) {
 // text reads a string with its quotes.
 func (w *walker) text() (string, error) {
 	start := w.p
-	for w.p++; w.p < len(w.s); w.p++ {
+	for w.p = plainEnd(w.s, w.p+1); w.p < len(w.s); w.p = plainEnd(w.s, w.p+1) {
 		switch c := w.s[w.p]; {
 		case c == '"':
 			w.p++
@@ -296,6 +298,22 @@ func (w *walker) text() (string, error) {
 		}
 	}
 	return "", w.fault("the line ends within a string")
+}
+
+// plainEnd is the offset of the first byte from i on that may be more than a
+// letter of a string: a quote, a backslash or a control character. Eight bytes
+// are looked at together.
+func plainEnd(s string, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash, control := x^'"'*ones, x^'\\'*ones, x&(0xe0*ones)
+		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (control-ones)&^control) & highs; hit != 0 {
+			return i + bits.TrailingZeros64(hit)>>3
+		}
+	}
+	return i
 }
 
 func escapeLength(s string) int {
