@@ -76,6 +76,9 @@ const maxDigits = 36
 // and the byte behind them, before anything is read twice.
 func (sc *scanner) number(i int) int {
 	s := sc.s
+	if i < sc.end {
+		return sc.end // within a value that its name told
+	}
 	e := i + 1
 	for e < len(s) && isDigit(s[e]) {
 		e++
@@ -230,6 +233,8 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 	s := sc.s
 	g := &sc.groups
 	switch n := e - i; {
+	case (after == ' ' || after == '+') && n <= 4 && sc.d.countries == 0 && !third(s, e+1):
+		return e // two numbers beside each other, as in most logs
 	case after == '.' && n <= 3, after == '-' && (n == 2 || n == 3 || n == 4 || n == 8), after == '/' && (n == 2 || n == 4),
 		(after == ' ' || after == '+') && n <= 4:
 		g.read(s, i, e)
@@ -249,9 +254,8 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	whole := g.n
-	shape := g.shape
-	for !sc.named(g) {
+	whole, shape := g.n, g.shape
+	for g.n == 2 && after == '.' || !sc.named(g) { // no number has two groups and a dot
 		if !g.cut() {
 			g.n = 0
 			break
@@ -287,6 +291,15 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 		k++
 	}
 	return g.end[k]
+}
+
+// third reports whether a space and a digit come behind the run of digits at p:
+// no number is written in two groups with a space.
+func third(s string, p int) bool {
+	for p < len(s) && isDigit(s[p]) {
+		p++
+	}
+	return p+1 < len(s) && (s[p] == ' ' || s[p] == '+') && isDigit(s[p+1])
 }
 
 // named asks the checks of the number's way of writing.

@@ -105,7 +105,9 @@ func (sc *scanner) scan() {
 	for i := 0; i < len(s); {
 		c := class[s[i]] & trigger
 		if c == 0 {
-			i = next(b, i+1)
+			if i++; i < len(s) && class[s[i]]&trigger == 0 {
+				i = next(b, i+1)
+			}
 			continue
 		}
 		switch c {

@@ -142,6 +142,9 @@ func (t *tails) may(s string, end int) bool {
 	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_' || s[end-1] == ']') {
 		end--
 	}
+	if end > 2 && plainClass[s[end-2]]&alnum != 0 && t[tail(s[end-1], s[end-2])] == 0 {
+		return false // as most
+	}
 	var last [3]byte
 	n := 0
 	for end > 0 && n < 3 {

@@ -1,7 +1,7 @@
 package detect
 
 // maxPacked bounds the words of one text that are tried as base64.
-const maxPacked = 16
+const maxPacked = 8
 
 // word handles the word of letters and digits around the run of digits s[i:e]
 // and returns where the scan goes on.
