@@ -67,33 +67,8 @@ func (c *cli) mask(f *maskFlags, name string) error {
 	if out, ok := c.out.(*os.File); f.restore && (!ok || !term.IsTerminal(int(out.Fd()))) {
 		return &text.Hint{Err: errors.New("--restore shows clear values on a terminal only"), Hint: "run it without a pipe or a redirection"}
 	}
-	b, err := os.ReadFile(f.policy)
-	if err != nil {
-		return fmt.Errorf("failed to read the policy: %w", err)
-	}
-	p, err := transform.ParsePolicy(f.policy, b)
-	if err != nil {
-		return err
-	}
-	d, err := detector(f.rules, f.countries)
-	if err != nil {
-		return err
-	}
-	if err := p.Fits(d); err != nil {
-		return &text.Hint{Err: fmt.Errorf("%s: %w", f.policy, err), Hint: "use a kind or category of docs/reference/detectors.md, or name the rules file with --detectors"}
-	}
-	if f.check {
-		fmt.Fprintf(c.out, "%s is a policy for domain %s\n", f.policy, p.Domain())
-		return nil
-	}
-	var domain *keys.Domain
-	if p.Keyed() || f.restore {
-		if domain, err = c.domainKeys(f.keys, p.Domain()); err != nil {
-			return err
-		}
-	}
-	m, err := transform.New(p, d, domain)
-	if err != nil {
+	m, err := c.masker(f)
+	if err != nil || f.check {
 		return err
 	}
 	in, label, err := c.open(name)
@@ -124,6 +99,36 @@ func (c *cli) mask(f *maskFlags, name string) error {
 		return err
 	})
 	return cmp.Or(w.Flush(), err)
+}
+
+// masker is the one that flags ask for; with --check there is none.
+func (c *cli) masker(f *maskFlags) (*transform.Masker, error) {
+	b, err := os.ReadFile(f.policy)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the policy: %w", err)
+	}
+	p, err := transform.ParsePolicy(f.policy, b)
+	if err != nil {
+		return nil, err
+	}
+	d, err := detector(f.rules, f.countries)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Fits(d); err != nil {
+		return nil, &text.Hint{Err: fmt.Errorf("%s: %w", f.policy, err), Hint: "use a kind or category of docs/reference/detectors.md, or name the rules file with --detectors"}
+	}
+	if f.check {
+		fmt.Fprintf(c.out, "%s is a policy for domain %s\n", f.policy, p.Domain())
+		return nil, nil
+	}
+	var domain *keys.Domain
+	if p.Keyed() || f.restore {
+		if domain, err = c.domainKeys(f.keys, p.Domain()); err != nil {
+			return nil, err
+		}
+	}
+	return transform.New(p, d, domain)
 }
 
 // domainKeys opens or makes the key file of a domain.

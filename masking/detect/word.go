@@ -22,15 +22,7 @@ func (sc *scanner) word(i, e int) int {
 		after = s[e]
 	}
 	if n <= 4 {
-		switch {
-		case after == ':' && (isHex(s[e+1]) || s[e+1] == ':') && allHex(s, start, e):
-			return max(e, sc.colons(start))
-		case after == '-' && n == 2 && isHex(s[e+1]):
-			return max(e, sc.macDashed(start, e))
-		case (after == ' ' || after == '+') && n == 4 && isIBANHead(s, start):
-			return max(e, sc.ibanSpaced(start, e))
-		}
-		return e
+		return sc.short(start, e, after)
 	}
 	if n >= 14 && s[start] == '0' && s[start+1] == '0' {
 		if end := sc.pixCode(start); end > 0 {
@@ -69,6 +61,21 @@ func (sc *scanner) word(i, e int) int {
 	}
 	if n >= 16 {
 		return sc.long(start, e)
+	}
+	return e
+}
+
+// short handles a word of up to four characters: the first group of an address
+// or of an IBAN.
+func (sc *scanner) short(start, e int, after byte) int {
+	s, n := sc.s, e-start
+	switch {
+	case after == ':' && (isHex(s[e+1]) || s[e+1] == ':') && allHex(s, start, e):
+		return max(e, sc.colons(start))
+	case after == '-' && n == 2 && isHex(s[e+1]):
+		return max(e, sc.macDashed(start, e))
+	case (after == ' ' || after == '+') && n == 4 && isIBANHead(s, start):
+		return max(e, sc.ibanSpaced(start, e))
 	}
 	return e
 }
