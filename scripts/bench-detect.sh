@@ -16,6 +16,7 @@ if [[ -z $root && ! -d $cache/usr ]] && command -v apt-get dpkg >/dev/null; then
 	rm -r "$tmp"
 fi
 if [[ -z $root && -d $cache/usr ]]; then root=$cache; fi
+mkdir -p bin
 args=(-mb "${MB:-20}" -rounds "${ROUNDS:-5}")
 if [[ -n $root ]] && command -v gcc >/dev/null; then
 	lib=$(find "$root/usr/lib" -name 'libhs.so.5' 2>/dev/null | head -1)

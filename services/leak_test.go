@@ -296,6 +296,13 @@ func (l *leakRun) acts(lines map[string][]string, now time.Time) {
 		cli("parse", "--format", "auto", path)
 		cli("parse", "--format", "envoy:json", path) // of another format: all rejected
 		cli("ingest", "--format", formats[source], "--summary", "json", path)
+		cli("detect", path)
+		cli("detect", "--json", "--country", "DE", path)
+		for _, policy := range l.policies() {
+			cli("mask", "--policy", policy, path)
+			cli("mask", "--policy", policy, "--dry-run", path)
+			cli("mask", "--policy", policy, "--assess", "path,user", path)
+		}
 	}
 	cli("ingest", "--format", "auto", filepath.Join(l.dir, "logs", "web.log"), "--new")
 	cli("ingest", l.write("garbage.log", value("free text"), value("e-mail address")))
@@ -304,6 +311,21 @@ func (l *leakRun) acts(lines map[string][]string, now time.Time) {
 		l.t.Fatal(err)
 	}
 	cli("init", "--dir", drafts, filepath.Join(l.dir, "logs", "web.log"), filepath.Join(l.dir, "logs", "api.log"), filepath.Join(l.dir, "logs", "bus.log"))
+}
+
+// policies are of the stand-alone masker: one names nothing, one has every
+// transform that leaves no part of a value, and one the parts that may stay.
+func (l *leakRun) policies() []string {
+	return []string{
+		l.write("none.yaml", "version: 1\ndomain: none"),
+		l.write("tokens.yaml", `version: 1
+domain: leak-test
+fields: {path: pseudonym, user: token, authority: random, user_agent: drop, request_id: pseudonym, x_forwarded_for: truncate, protocol: format, bytes_sent: round 1000, start_time: date day}`),
+		l.write("parts.yaml", `version: 1
+domain: leak-parts
+fields: {path: redact, user: redact, x_forwarded_for: truncate 16, start_time: date hour, duration: bands 0 10 100}
+found: {user: redact}`),
+	}
 }
 
 var hrefs = regexp.MustCompile(`(?:href|action|src)="(/[^"#]*)`)

@@ -106,7 +106,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(cmd, err)
 	})
-	root.AddCommand(c.runCommand(), c.initCommand(), c.ingestCommand(), c.replayCommand(), c.parseCommand(), c.detectCommand(), c.sqlCommand(), c.reportCommand(),
+	root.AddCommand(c.runCommand(), c.initCommand(), c.ingestCommand(), c.replayCommand(), c.parseCommand(), c.detectCommand(), c.maskCommand(), c.sqlCommand(), c.reportCommand(),
 		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.configCommand(), c.userCommand(), c.keysCommand(),
 		c.docsCommand(), c.versionCommand())
 	checkArguments(root)

@@ -4,7 +4,45 @@ package detect
 // issuing authorities' published algorithms, as ISO/IEC 7064 and ISO/IEC 7812
 // name them where they do.
 
-func anyDigits(*[maxDigits]byte, int) bool { return true }
+// valid is the check of a kind. It is a switch and no function that is passed
+// along, which would send the digits to the heap.
+func valid(k id, d *[maxDigits]byte, n int) bool {
+	switch k {
+	case cpf:
+		return validCPF(d, n)
+	case cnpj:
+		return validCNPJ(d, n)
+	case pis:
+		return validPIS(d, n)
+	case cnh:
+		return validCNH(d, n)
+	case rg:
+		return validRG(d, n)
+	case ssn:
+		return validSSN(d, n)
+	case itin:
+		return validITIN(d, n)
+	case ein:
+		return validEIN(d, n)
+	case nhs:
+		return validNHS(d, n)
+	case bsn:
+		return validBSN(d, n)
+	case nif:
+		return validNIF(d, n)
+	case pesel:
+		return validPESEL(d, n)
+	case rijksregister:
+		return validRijksregister(d, n)
+	case steuerID:
+		return validSteuerID(d, n)
+	case nir:
+		return validNIR(d, n)
+	case imei, iccid, card:
+		return validLuhn(d, n)
+	}
+	return true // imsi has none
+}
 
 // validLuhn is the check of ISO/IEC 7812-1, annex B: cards, IMEI and ICCID.
 func validLuhn(d *[maxDigits]byte, n int) bool {
@@ -209,10 +247,16 @@ func date(month, day int) bool {
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31
 }
 
-// mod97 continues the rest of ISO/IEC 7064 mod 97, 10 over one character.
-func mod97(rest int, c byte) int {
+// mod97 continues the number of ISO/IEC 7064 mod 97, 10 by one character. It is
+// reduced now and then; the caller reduces it at the end.
+func mod97(v uint64, c byte) uint64 {
 	if c <= '9' {
-		return (rest*10 + int(c-'0')) % 97
+		v = v*10 + uint64(c-'0')
+	} else {
+		v = v*100 + uint64(c|0x20-'a') + 10
 	}
-	return (rest*100 + int(c|0x20-'a') + 10) % 97
+	if v >= 1<<56 {
+		v %= 97
+	}
+	return v
 }

@@ -47,6 +47,7 @@ type Detector struct {
 	on        bits
 	countries country
 	class     [256]class
+	tails     tails
 	custom    []custom
 	allow     []allowance
 	infos     map[Kind]Info
@@ -83,7 +84,7 @@ func New(o Options) (*Detector, error) {
 	for i := range d.custom {
 		d.infos[d.custom[i].info.Kind] = d.custom[i].info
 	}
-	d.class = classes(d.on)
+	d.class, d.tails = classes(d.on), tailsOf(d.on)
 	return d, nil
 }
 

@@ -13,8 +13,8 @@ import (
 // a query.
 const maxLevels = 4
 
-// reach is how far before and behind escapes the text is decoded too, so that
-// names and whole values are seen. It ends at the next space.
+// reach is how far before and behind the escapes of JSON the text is decoded
+// too, so that names and whole values are seen. It ends at the next space.
 const reach = 96
 
 // buffers hold decoded text, one for each level.
@@ -74,14 +74,20 @@ func (d *Detector) within(sc *scanner, b *buffers, level int) {
 	sc.dst = in.dst
 }
 
-// window is the part of a text that its escapes are in.
+// window is the part of a text that its escapes are in: the parameters of a
+// query with percent-encoding, or what is within reach of an escape of JSON.
 func (sc *scanner) window() (from, to int) {
 	s := sc.s
-	from, to = max(0, sc.first-reach), min(len(s), sc.last+reach)
-	for from > 0 && s[from-1] != ' ' {
+	from, to = sc.first, sc.last
+	stop := func(c byte) bool { return c == ' ' || c == '&' || c == '?' || c == '"' || c == ';' }
+	if sc.slashed {
+		from, to = max(0, from-reach), min(len(s), to+reach)
+		stop = func(c byte) bool { return c == ' ' }
+	}
+	for from > 0 && !stop(s[from-1]) {
 		from--
 	}
-	for to < len(s) && s[to] != ' ' {
+	for to < len(s) && !stop(s[to]) {
 		to++
 	}
 	return from, to
@@ -120,6 +126,25 @@ next:
 		keep = append(keep, n)
 	}
 	return keep
+}
+
+// Sort puts matches in the order of their places.
+func Sort(m []Match) { slices.SortFunc(m, byPlace) }
+
+// Decode is a value that was found without its escapes, however often they were
+// put around it. What stands within base64 is left as it is.
+func Decode(s string) string {
+	for range maxLevels {
+		i := 0
+		for i < len(s) && (s[i] != '%' && s[i] != '\\' || escaped(s, i) == 0) {
+			i++
+		}
+		if i == len(s) {
+			break
+		}
+		s = string(appendDecoded(nil, s))
+	}
+	return s
 }
 
 func byPlace(a, b Match) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) }

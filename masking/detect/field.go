@@ -25,6 +25,9 @@ func (sc *scanner) field(i int) {
 	if end == 0 || !isAlnum(s[end-1]) && s[end-1] != ']' && s[end-1] != '_' && s[end-1] < 0x80 {
 		return
 	}
+	if !sc.d.tails.may(s, end) {
+		return
+	}
 	l := readLabel(s, end)
 	if l.field == noKind || !sc.d.on.has(l.field) {
 		return
@@ -182,7 +185,7 @@ func (sc *scanner) fits(l label, start, end int) {
 	case health, sensitive:
 		ok = len(v) >= 2 && strings.IndexByte(v, '{') < 0
 	case userName:
-		ok, confidence = len(v) >= 2 && len(v) <= 64 && strings.IndexAny(v, " @/") < 0, 60
+		ok, confidence = len(v) >= 2 && len(v) <= 64 && !strings.ContainsAny(v, " @/"), 60
 	}
 	if ok {
 		sc.emit(k, start, end, confidence, false)
@@ -193,6 +196,9 @@ func (sc *scanner) fits(l label, start, end int) {
 func placeholder(v string) bool {
 	if strings.Trim(v, "*xX.-_•0") == "" || len(v) > 2 && (v[0] == '[' || v[0] == '{' || v[0] == '<' || v[0] == '$') || strings.HasPrefix(v, "v1.") || strings.HasPrefix(v, "%5B") || strings.HasPrefix(v, "***") {
 		return true
+	}
+	if len(v) > len("undefined") {
+		return false
 	}
 	for _, w := range [...]string{"null", "none", "nil", "undefined", "unknown", "n/a", "na", "false", "redacted", "masked", "hidden", "filtered", "anonymous", "guest", "test"} {
 		if strings.EqualFold(v, w) {

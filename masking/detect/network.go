@@ -70,6 +70,9 @@ func versionBefore(s string, i int) bool {
 	for start > 0 && end-start <= 12 && isAlnum(s[start-1]) {
 		start--
 	}
+	if start == end || strings.IndexByte("vVrRbBfFkK", s[start]) < 0 {
+		return false
+	}
 	for _, w := range [...]string{"version", "ver", "rv", "release", "build", "v", "firmware", "kernel"} {
 		if strings.EqualFold(s[start:end], w) {
 			return true

@@ -1,73 +1,5 @@
 package detect
 
-// maxGroups is the most groups that a number is written in.
-const maxGroups = 8
-
-// groups is a number as it is written: runs of digits between single
-// separators. shape packs the length of each run and the separator after it
-// into a byte, first run lowest, so that a way of writing is one constant.
-type groups struct {
-	n     int
-	shape uint64
-	start [maxGroups]int
-	end   [maxGroups]int
-}
-
-// The separators' codes in a shape.
-const (
-	dot   = 1
-	dash  = 2
-	slash = 3
-	space = 4
-)
-
-// shapeOf builds a shape from lengths and separators: 3, dot, 3, dash, 2.
-func shapeOf(parts ...uint64) (s uint64) {
-	for i := 0; i < len(parts); i += 2 {
-		b := parts[i] << 4
-		if i+1 < len(parts) {
-			b |= parts[i+1]
-		}
-		s |= b << (4 * i)
-	}
-	return s
-}
-
-// separators has the code of each separator; a plus is a space in a query.
-var separators = [256]uint8{'.': dot, '-': dash, '/': slash, ' ': space, '+': space}
-
-// read reads the groups of the number that begins with the run s[i:e].
-func (g *groups) read(s string, i, e int) {
-	for g.n, g.shape = 0, 0; ; {
-		g.start[g.n], g.end[g.n] = i, e
-		b := uint64(min(e-i, 15)) << 4
-		if e+1 >= len(s) || g.n == maxGroups-1 || !isDigit(s[e+1]) || separators[s[e]] == 0 {
-			g.shape |= b << (8 * g.n)
-			g.n++
-			return
-		}
-		g.shape |= (b | uint64(separators[s[e]])) << (8 * g.n)
-		g.n++
-		i = e + 1
-		for e = i; e < len(s) && isDigit(s[e]); e++ {
-		}
-	}
-}
-
-// cut leaves the last group away, if only a space stands before it.
-func (g *groups) cut() bool {
-	if g.n < 2 || g.separator(g.n-2) != space {
-		return false
-	}
-	g.n--
-	g.shape &= uint64(1)<<(8*g.n) - 1
-	g.shape &^= 0x0f << (8 * (g.n - 1))
-	return true
-}
-
-// separator is the one after group k.
-func (g *groups) separator(k int) uint64 { return g.shape >> (8 * k) & 0x0f }
-
 // digits copies the digits of s[start:end] to d and returns how many there are.
 func digits(d *[maxDigits]byte, s string, start, end int) int {
 	n := 0
@@ -88,6 +20,9 @@ const maxDigits = 36
 // and the byte behind them, before anything is read twice.
 func (sc *scanner) number(i int) int {
 	s := sc.s
+	if i < sc.end {
+		return sc.end // within a value that its name told
+	}
 	e := i + 1
 	for e < len(s) && isDigit(s[e]) {
 		e++
@@ -122,6 +57,9 @@ func (sc *scanner) number(i int) int {
 			return sc.dniDashed(i, e)
 		}
 	case ':':
+		if end := clock(s, e); end > 0 {
+			return end
+		}
 		if e-i <= 4 && e+1 < len(s) && (isHex(s[e+1]) || s[e+1] == ':') {
 			return sc.colons(i)
 		}
@@ -136,37 +74,27 @@ func (sc *scanner) number(i int) int {
 	return e
 }
 
-// The ways of writing that name a number by themselves.
-var (
-	shapeCPF           = shapeOf(3, dot, 3, dot, 3, dash, 2)
-	shapeCNPJ          = shapeOf(2, dot, 3, dot, 3, slash, 4, dash, 2)
-	shapeSSN           = shapeOf(3, dash, 2, dash, 4)
-	shapeSSNSpaced     = shapeOf(3, space, 2, space, 4)
-	shapeEIN           = shapeOf(2, dash, 7)
-	shapePIS           = shapeOf(3, dot, 5, dot, 2, dash, 1)
-	shapeRG            = shapeOf(2, dot, 3, dot, 3, dash, 1)
-	shapeRijksregister = shapeOf(2, dot, 2, dot, 2, dash, 3, dot, 2)
-	shapeNHS           = shapeOf(3, space, 3, space, 4)
-	shapeNHSDashed     = shapeOf(3, dash, 3, dash, 4)
-	shapeNIF           = shapeOf(3, space, 3, space, 3)
-	shapeSteuerID      = shapeOf(2, space, 3, space, 3, space, 3)
-	shapeNIR           = shapeOf(1, space, 2, space, 2, space, 2, space, 3, space, 3, space, 2)
-	shapeIMEI          = shapeOf(2, dash, 6, dash, 6, dash, 1)
-	shapeCards         = [...]uint64{
-		shapeOf(4, space, 4, space, 4, space, 4), shapeOf(4, dash, 4, dash, 4, dash, 4),
-		shapeOf(4, space, 6, space, 5), shapeOf(4, dash, 6, dash, 5), shapeOf(4, space, 6, space, 4), shapeOf(4, dash, 6, dash, 4),
+// clock reads the pairs of digits behind colons from s[e] on, as in times of
+// day: most colons of a log. It returns where they end, 0 if it is no time.
+func clock(s string, e int) int {
+	p := e
+	for p+3 < len(s) && s[p] == ':' && isDigit(s[p+1]) && isDigit(s[p+2]) && !isHex(s[p+3]) {
+		p += 3
 	}
-	shapeDates = [...]uint64{
-		shapeOf(4, dash, 2, dash, 2), shapeOf(2, slash, 2, slash, 4), shapeOf(2, dot, 2, dot, 4), shapeOf(2, dash, 2, dash, 4), shapeOf(4, slash, 2, slash, 2),
+	if p == e || s[p] == ':' || p-e > 9 {
+		return 0
 	}
-)
+	return p
+}
 
 // grouped handles a number in groups, which begins with the run s[i:e] and the
 // separator after it.
 func (sc *scanner) grouped(i, e int, after byte) int {
 	s := sc.s
-	var g groups
+	g := &sc.groups
 	switch n := e - i; {
+	case (after == ' ' || after == '+') && n <= 4 && sc.d.countries == 0 && !third(s, e+1):
+		return e // two numbers beside each other, as in most logs
 	case after == '.' && n <= 3, after == '-' && (n == 2 || n == 3 || n == 4 || n == 8), after == '/' && (n == 2 || n == 4),
 		(after == ' ' || after == '+') && n <= 4:
 		g.read(s, i, e)
@@ -186,23 +114,16 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	for !sc.named(&g) {
-		if !g.cut() {
-			g.n = 0
-			break
-		}
+	if last := sc.longest(g, after); last > 0 {
+		return last
 	}
-	if g.n > 0 {
-		return g.end[g.n-1]
-	}
-	g.read(s, i, e)
 	if after == '.' {
 		if g.n >= 4 {
-			if last := sc.ipv4(&g); last > 0 {
+			if last := sc.ipv4(g); last > 0 {
 				return last
 			}
 		}
-		if last := sc.position(&g); last > 0 {
+		if last := sc.position(g); last > 0 {
 			return last
 		}
 	}
@@ -216,71 +137,90 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	if g.n > 1 && (after == '.' || after == '/') {
-		return g.end[1] // what is behind a dot does not begin a value
+	// What is behind a dot or a dash does not begin a number.
+	k := 0
+	for k+1 < g.n && (g.separator(k) == dot || g.separator(k) == dash) {
+		k++
 	}
-	return e
+	return g.end[k]
+}
+
+// longest asks named for all groups, then without the last ones that stand
+// behind a space. It returns where the number ends, 0 if it is none.
+func (sc *scanner) longest(g *groups, after byte) int {
+	n, shape := g.n, g.shape
+	for g.n == 2 && after == '.' || !sc.named(g) { // no number has two groups and a dot
+		if !g.cut() {
+			g.n, g.shape = n, shape
+			return 0
+		}
+	}
+	return g.end[g.n-1]
+}
+
+// third reports whether a space and a digit come behind the run of digits at p:
+// no number is written in two groups with a space.
+func third(s string, p int) bool {
+	for p < len(s) && isDigit(s[p]) {
+		p++
+	}
+	return p+1 < len(s) && (s[p] == ' ' || s[p] == '+') && isDigit(s[p+1])
 }
 
 // named asks the checks of the number's way of writing.
 func (sc *scanner) named(g *groups) bool {
 	s, start, end := sc.s, g.start[0], g.end[g.n-1]
-	k, check := noKind, (func(*[maxDigits]byte, int) bool)(nil)
-	confidence := uint8(95)
-	switch g.shape {
-	case shapeCPF:
-		k, check = cpf, validCPF
-	case shapeCNPJ:
-		k, check = cnpj, validCNPJ
-	case shapePIS:
-		k, check = pis, validPIS
-	case shapeRijksregister:
-		k, check = rijksregister, validRijksregister
-	case shapeNIR:
-		k, check = nir, validNIR
-	case shapeSteuerID:
-		k, check, confidence = steuerID, validSteuerID, 90
-	case shapeSSN, shapeSSNSpaced:
-		return sc.ssnOrITIN(start, end, g.shape == shapeSSN)
-	case shapeEIN:
-		return sc.weak(ein, start, end, 75, validEIN)
-	case shapeRG:
-		return sc.weak(rg, start, end, 80, validRG)
-	case shapeNHS, shapeNHSDashed:
-		return sc.weak(nhs, start, end, 90, validNHS)
-	case shapeIMEI:
-		return sc.weak(imei, start, end, 90, validLuhn)
-	case shapeNIF:
-		if sc.weak(nif, start, end, 85, validNIF) {
+	k, confidence := noKind, uint8(95)
+	switch ways.of(g.shape) {
+	case wayCPF:
+		k = cpf
+	case wayCNPJ:
+		k = cnpj
+	case wayPIS:
+		k = pis
+	case wayRijksregister:
+		k = rijksregister
+	case wayNIR:
+		k = nir
+	case waySteuerID:
+		k, confidence = steuerID, 90
+	case waySSN:
+		return sc.ssnOrITIN(start, end, true)
+	case waySSNSpaced:
+		return sc.ssnOrITIN(start, end, false)
+	case wayEIN:
+		return sc.weak(ein, start, end, 75)
+	case wayRG:
+		return sc.weak(rg, start, end, 80)
+	case wayNHS:
+		return sc.weak(nhs, start, end, 90)
+	case wayIMEI:
+		return sc.weak(imei, start, end, 90)
+	case wayNIF:
+		if sc.weak(nif, start, end, 85) {
 			return true
 		}
-		return sc.weak(bsn, start, end, 85, validBSN)
+		return sc.weak(bsn, start, end, 85)
+	case wayCard:
+		return sc.card(start, end)
+	case wayDate:
+		return sc.bornOn(start, end)
 	default:
-		for _, c := range shapeCards {
-			if g.shape == c {
-				return sc.card(start, end)
-			}
-		}
-		for _, c := range shapeDates {
-			if g.shape == c {
-				return sc.bornOn(start, end)
-			}
-		}
 		return false
 	}
 	var d [maxDigits]byte
 	n := digits(&d, s, start, end)
-	return alone(s, start, end) && check(&d, n) && sc.emit(k, start, end, confidence, true)
+	return alone(s, start, end) && valid(k, &d, n) && sc.emit(k, start, end, confidence, true)
 }
 
 // weak emits a number whose check alone proves little: it needs its name
 // before it, or its country among the hints.
-func (sc *scanner) weak(k id, start, end int, confidence uint8, check func(*[maxDigits]byte, int) bool) bool {
+func (sc *scanner) weak(k id, start, end int, confidence uint8) bool {
 	if !sc.d.on.has(k) {
 		return false
 	}
 	var d [maxDigits]byte
-	if n := digits(&d, sc.s, start, end); !check(&d, n) || !alone(sc.s, start, end) {
+	if n := digits(&d, sc.s, start, end); !valid(k, &d, n) || !alone(sc.s, start, end) {
 		return false
 	}
 	c := sc.context(start)
@@ -298,20 +238,20 @@ func (sc *scanner) weak(k id, start, end int, confidence uint8, check func(*[max
 func (sc *scanner) plain(start, end int) bool {
 	switch end - start {
 	case 9:
-		return sc.weak(nif, start, end, 85, validNIF) || sc.weak(bsn, start, end, 85, validBSN) ||
-			sc.weak(ssn, start, end, 80, validSSN) || sc.weak(itin, start, end, 80, validITIN) || sc.weak(ein, start, end, 70, validEIN)
+		return sc.weak(nif, start, end, 85) || sc.weak(bsn, start, end, 85) ||
+			sc.weak(ssn, start, end, 80) || sc.weak(itin, start, end, 80) || sc.weak(ein, start, end, 70)
 	case 10:
-		return sc.weak(nhs, start, end, 90, validNHS)
+		return sc.weak(nhs, start, end, 90)
 	case 11:
-		return sc.weak(cpf, start, end, 95, validCPF) || sc.weak(pis, start, end, 90, validPIS) || sc.weak(cnh, start, end, 90, validCNH) ||
-			sc.weak(pesel, start, end, 90, validPESEL) || sc.weak(steuerID, start, end, 90, validSteuerID) ||
-			sc.weak(rijksregister, start, end, 90, validRijksregister)
+		return sc.weak(cpf, start, end, 95) || sc.weak(pis, start, end, 90) || sc.weak(cnh, start, end, 90) ||
+			sc.weak(pesel, start, end, 90) || sc.weak(steuerID, start, end, 90) ||
+			sc.weak(rijksregister, start, end, 90)
 	case 14:
-		return sc.weak(cnpj, start, end, 95, validCNPJ) || sc.card(start, end)
+		return sc.weak(cnpj, start, end, 95) || sc.card(start, end)
 	case 15:
-		return sc.weak(imei, start, end, 90, validLuhn) || sc.weak(imsi, start, end, 80, anyDigits) || sc.strong(nir, start, end, validNIR) || sc.card(start, end)
+		return sc.weak(imei, start, end, 90) || sc.weak(imsi, start, end, 80) || sc.strong(nir, start, end) || sc.card(start, end)
 	case 18, 19, 20, 22:
-		if sc.s[start] == '8' && sc.s[start+1] == '9' && sc.strong(iccid, start, end, validLuhn) {
+		if sc.s[start] == '8' && sc.s[start+1] == '9' && sc.strong(iccid, start, end) {
 			return true
 		}
 	}
@@ -320,9 +260,9 @@ func (sc *scanner) plain(start, end int) bool {
 
 // strong emits a number whose check is enough, unless it stands under the name
 // of something else.
-func (sc *scanner) strong(k id, start, end int, check func(*[maxDigits]byte, int) bool) bool {
+func (sc *scanner) strong(k id, start, end int) bool {
 	var d [maxDigits]byte
-	if n := digits(&d, sc.s, start, end); !sc.d.on.has(k) || !check(&d, n) || !alone(sc.s, start, end) {
+	if n := digits(&d, sc.s, start, end); !sc.d.on.has(k) || !valid(k, &d, n) || !alone(sc.s, start, end) {
 		return false
 	}
 	if c := sc.context(start); c.other && !c.kinds.has(k) {

@@ -1,5 +1,11 @@
 package detect
 
+import (
+	"encoding/binary"
+	bits64 "math/bits"
+	"unsafe"
+)
+
 // class is what a byte can be the sign of, and which words it stands in.
 type class uint8
 
@@ -65,8 +71,10 @@ type scanner struct {
 	end         int  // of the last match, which later ones do not enter
 	encoded     bool // there are escapes in s, the first and the last at
 	first, last int
-	packed      int // words that look like base64
+	slashed     bool // some of them have a backslash
+	packed      int  // words that look like base64
 	words       [maxPacked]place
+	groups      groups // of the number that is looked at
 }
 
 // place is s[start:end] of a level.
@@ -93,10 +101,13 @@ func (sc *scanner) scan() {
 	if sc.name != "" && sc.d.on&fieldKinds != 0 {
 		sc.whole()
 	}
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	for i := 0; i < len(s); {
 		c := class[s[i]] & trigger
 		if c == 0 {
-			i++
+			if i++; i < len(s) && class[s[i]]&trigger == 0 {
+				i = next(b, i+1)
+			}
 			continue
 		}
 		switch c {
@@ -119,6 +130,25 @@ func (sc *scanner) scan() {
 	}
 }
 
+// next is the offset of the first byte from i on that may trigger something,
+// looked for eight bytes at a time: 0 to 9 and their neighbours up to ?, @, J, %
+// and the backslash.
+func next(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		d := w&(0xf0*ones) ^ 0x30*ones
+		at, j, percent, slash := w^'@'*ones, w^'J'*ones, w^'%'*ones, w^'\\'*ones
+		// A byte of x is zero where (x - 1) &^ x has its high bit; bytes above
+		// the first such may be wrong, which only costs another look.
+		hit := ((d-ones)&^d | (at-ones)&^at | (j-ones)&^j | (percent-ones)&^percent | (slash-ones)&^slash) & highs
+		if hit != 0 {
+			return i + bits64.TrailingZeros64(hit)>>3
+		}
+	}
+	return i
+}
+
 // all is the pass and the detectors of the rules.
 func (sc *scanner) all() {
 	base := len(sc.dst)
@@ -139,6 +169,7 @@ func (sc *scanner) escape(i int) int {
 		sc.encoded, sc.first = true, i
 	}
 	sc.last = i
+	sc.slashed = sc.slashed || sc.s[i] == '\\'
 	if n == 2 {
 		return 1 // a quote ends a value
 	}

@@ -112,6 +112,53 @@ var vocabulary = func() (t [tableSize]entry) {
 	return t
 }()
 
+// tails are the last three letters of the names of fields, to tell most other
+// names apart at a glance.
+type tails [1 << 10]uint32
+
+// tailsOf are the tails of the names of some kinds.
+func tailsOf(on bits) (t tails) {
+	for _, l := range listed {
+		if l.field == noKind || !on.has(l.field) {
+			continue
+		}
+		for _, w := range strings.Fields(l.words) {
+			w = strings.TrimRight(w, "0123456789")
+			n := len(w)
+			if n > 2 {
+				t[tail(w[n-1], w[n-2])] |= 1 << (w[n-3] & 31)
+			} else {
+				t[tail(w[n-1], w[n-2])] = 1<<32 - 1 // whatever stands before
+			}
+		}
+	}
+	return t
+}
+
+func tail(last, before byte) int { return int(last&31)<<5 | int(before&31) }
+
+// may reports whether the name that ends at s[:end] can be one of them.
+func (t *tails) may(s string, end int) bool {
+	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_' || s[end-1] == ']') {
+		end--
+	}
+	if end > 2 && plainClass[s[end-2]]&alnum != 0 && t[tail(s[end-1], s[end-2])] == 0 {
+		return false // as most
+	}
+	var last [3]byte
+	n := 0
+	for end > 0 && n < 3 {
+		end--
+		if c := s[end]; isAlnum(c) || c >= 0x80 {
+			last[n] = c
+			n++
+		} else if c != '_' && c != '-' && c != '.' && c != '[' {
+			break
+		}
+	}
+	return n > 1 && t[tail(last[0], last[1])]>>(last[2]&31)&1 != 0
+}
+
 // FNV-1a over letters without case, from the last to the first.
 const (
 	basis = 2166136261

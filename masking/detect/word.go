@@ -1,7 +1,7 @@
 package detect
 
 // maxPacked bounds the words of one text that are tried as base64.
-const maxPacked = 16
+const maxPacked = 8
 
 // word handles the word of letters and digits around the run of digits s[i:e]
 // and returns where the scan goes on.
@@ -22,15 +22,7 @@ func (sc *scanner) word(i, e int) int {
 		after = s[e]
 	}
 	if n <= 4 {
-		switch {
-		case after == ':' && (isHex(s[e+1]) || s[e+1] == ':') && allHex(s, start, e):
-			return max(e, sc.colons(start))
-		case after == '-' && n == 2 && isHex(s[e+1]):
-			return max(e, sc.macDashed(start, e))
-		case (after == ' ' || after == '+') && n == 4 && isIBANHead(s, start):
-			return max(e, sc.ibanSpaced(start, e))
-		}
-		return e
+		return sc.short(start, e, after)
 	}
 	if n >= 14 && s[start] == '0' && s[start+1] == '0' {
 		if end := sc.pixCode(start); end > 0 {
@@ -69,6 +61,21 @@ func (sc *scanner) word(i, e int) int {
 	}
 	if n >= 16 {
 		return sc.long(start, e)
+	}
+	return e
+}
+
+// short handles a word of up to four characters: the first group of an address
+// or of an IBAN.
+func (sc *scanner) short(start, e int, after byte) int {
+	s, n := sc.s, e-start
+	switch {
+	case after == ':' && (isHex(s[e+1]) || s[e+1] == ':') && allHex(s, start, e):
+		return max(e, sc.colons(start))
+	case after == '-' && n == 2 && isHex(s[e+1]):
+		return max(e, sc.macDashed(start, e))
+	case (after == ' ' || after == '+') && n == 4 && isIBANHead(s, start):
+		return max(e, sc.ibanSpaced(start, e))
 	}
 	return e
 }
@@ -113,14 +120,14 @@ func (sc *scanner) iban(start, end int) bool {
 	if ibanLengths[string(head[:])] != end-start {
 		return false
 	}
-	rest := 0
+	rest := uint64(0)
 	for i := start + 4; i < end; i++ {
 		rest = mod97(rest, s[i])
 	}
 	for i := start; i < start+4; i++ {
 		rest = mod97(rest, s[i])
 	}
-	return rest == 1 && alone(s, start, end) && sc.emit(iban, start, end, 98, true)
+	return rest%97 == 1 && alone(s, start, end) && sc.emit(iban, start, end, 98, true)
 }
 
 // ibanSpaced reads an IBAN in groups of four, whose first group is s[start:e].
@@ -131,7 +138,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 	}
 	head := [2]byte{s[start] &^ 0x20, s[start+1] &^ 0x20}
 	want := ibanLengths[string(head[:])]
-	rest, n, end := 0, 4, e
+	rest, n, end := uint64(0), 4, e
 	for i := e; i < len(s) && n < want; i++ {
 		switch c := s[i]; {
 		case isAlnum(c):
@@ -143,7 +150,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 	for i := start; i < start+4; i++ {
 		rest = mod97(rest, s[i])
 	}
-	if want == 0 || n != want || rest != 1 || !alone(s, start, end) || !sc.emit(iban, start, end, 98, true) {
+	if want == 0 || n != want || rest%97 != 1 || !alone(s, start, end) || !sc.emit(iban, start, end, 98, true) {
 		return e
 	}
 	return end

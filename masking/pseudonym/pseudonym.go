@@ -37,7 +37,7 @@ type Maker struct {
 }
 
 // New returns a maker that remembers about size tokens with their values, in
-// memory only.
+// memory only. A maker without keys has only the method Token.
 func New(k Keys, size int) *Maker { return &Maker{keys: k, cache: newCache(size)} }
 
 // Batch makes the tokens of one batch of lines: it asks for each key once as
@@ -91,6 +91,9 @@ func (b *Batch) Year(domain, kind, value string, t time.Time) (string, error) {
 	}
 	return b.m.token(b.year.prf, kind, value), nil
 }
+
+// Token is the token of a value under a key that the caller holds, remembered.
+func (m *Maker) Token(prf *keys.PRF, kind, value string) string { return m.token(prf, kind, value) }
 
 // token looks the token up or makes it.
 func (m *Maker) token(prf *keys.PRF, kind, value string) string {

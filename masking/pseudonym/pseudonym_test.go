@@ -131,6 +131,12 @@ func TestNormalise(t *testing.T) {
 		{"id keeps its case", "customer_id", " De-77 ", "De-77"},
 		{"full width", "customer_id", "ＡＢ１２", "AB12"},
 		{"already normal", "customer_id", "4711", "4711"},
+		{"iban", "iban", "GB82 WEST 1234 5698 7654 32", "gb82west12345698765432"},
+		{"cnpj", "cnpj", "12.ABC.345/01DE-35", "12abc34501de35"},
+		{"cpf", "cpf", "529.982.247-25", "52998224725"},
+		{"ipv6", "ipv6", "2001:DB8:0:0:0:0:0:7", "2001:db8::7"},
+		{"mapped ipv4", "ipv4", "::ffff:192.0.2.7", "192.0.2.7"},
+		{"no address", "ipv4", "HOST", "HOST"},
 		{"empty", "email", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
