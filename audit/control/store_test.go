@@ -16,11 +16,11 @@ import (
 // sqlTime is how a DateTime64(9) parameter is written.
 const sqlTime = "2006-01-02 15:04:05.000000000"
 
-// fill stores entries as one chunk.
-func fill(t *testing.T, s *store.Store, id string, entries []audit.Entry) {
+// fill stores entries as one chunk, of the message at an offset.
+func fill(t *testing.T, s *store.Store, id string, from int, entries []audit.Entry) {
 	t.Helper()
 	ctx := context.Background()
-	c := &audit.Chunk{ID: id, Version: 1, Opened: control.CaseStart, Salt: make([]byte, 32), Entries: uint32(len(entries)),
+	c := &audit.Chunk{ID: id, From: int64(from), Until: int64(from) + 1, Version: 1, Opened: control.CaseStart, Salt: make([]byte, 32), Entries: uint32(len(entries)),
 		Streams: []audit.StreamRange{{Stream: "case", Until: uint64(len(entries))}}}
 	b := store.NewEntryBlock()
 	for i := range entries {
@@ -56,7 +56,7 @@ func TestWindowedCases(t *testing.T) {
 				entries[i].EventTime = entries[i].EventTime.AddDate(0, 0, day)
 				entries[i].Stream = fmt.Sprint("case-", day)
 			}
-			fill(t, s, fmt.Sprint("case-", day), entries)
+			fill(t, s, fmt.Sprint("case-", day), day, entries)
 			t.Run(c.ID+"/"+one.Name, func(t *testing.T) { windowedCase(t, s, c, one, start) })
 		}
 	}
@@ -94,7 +94,7 @@ func TestSQLEqualsExpressions(t *testing.T) {
 		entries[i] = randomEntry(r)
 		entries[i].Offset, entries[i].Row = uint64(i), uint32(i)
 	}
-	fill(t, s, "random", entries)
+	fill(t, s, "random", 0, entries)
 	for _, c := range set.Controls {
 		if c.Applies == "" {
 			continue
