@@ -4,7 +4,45 @@ package detect
 // issuing authorities' published algorithms, as ISO/IEC 7064 and ISO/IEC 7812
 // name them where they do.
 
-func anyDigits(*[maxDigits]byte, int) bool { return true }
+// valid is the check of a kind. It is a switch and no function that is passed
+// along, which would send the digits to the heap.
+func valid(k id, d *[maxDigits]byte, n int) bool {
+	switch k {
+	case cpf:
+		return validCPF(d, n)
+	case cnpj:
+		return validCNPJ(d, n)
+	case pis:
+		return validPIS(d, n)
+	case cnh:
+		return validCNH(d, n)
+	case rg:
+		return validRG(d, n)
+	case ssn:
+		return validSSN(d, n)
+	case itin:
+		return validITIN(d, n)
+	case ein:
+		return validEIN(d, n)
+	case nhs:
+		return validNHS(d, n)
+	case bsn:
+		return validBSN(d, n)
+	case nif:
+		return validNIF(d, n)
+	case pesel:
+		return validPESEL(d, n)
+	case rijksregister:
+		return validRijksregister(d, n)
+	case steuerID:
+		return validSteuerID(d, n)
+	case nir:
+		return validNIR(d, n)
+	case imei, iccid, card:
+		return validLuhn(d, n)
+	}
+	return true // imsi has none
+}
 
 // validLuhn is the check of ISO/IEC 7812-1, annex B: cards, IMEI and ICCID.
 func validLuhn(d *[maxDigits]byte, n int) bool {

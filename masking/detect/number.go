@@ -170,38 +170,37 @@ func third(s string, p int) bool {
 // named asks the checks of the number's way of writing.
 func (sc *scanner) named(g *groups) bool {
 	s, start, end := sc.s, g.start[0], g.end[g.n-1]
-	k, check := noKind, (func(*[maxDigits]byte, int) bool)(nil)
-	confidence := uint8(95)
+	k, confidence := noKind, uint8(95)
 	switch ways.of(g.shape) {
 	case wayCPF:
-		k, check = cpf, validCPF
+		k = cpf
 	case wayCNPJ:
-		k, check = cnpj, validCNPJ
+		k = cnpj
 	case wayPIS:
-		k, check = pis, validPIS
+		k = pis
 	case wayRijksregister:
-		k, check = rijksregister, validRijksregister
+		k = rijksregister
 	case wayNIR:
-		k, check = nir, validNIR
+		k = nir
 	case waySteuerID:
-		k, check, confidence = steuerID, validSteuerID, 90
+		k, confidence = steuerID, 90
 	case waySSN:
 		return sc.ssnOrITIN(start, end, true)
 	case waySSNSpaced:
 		return sc.ssnOrITIN(start, end, false)
 	case wayEIN:
-		return sc.weak(ein, start, end, 75, validEIN)
+		return sc.weak(ein, start, end, 75)
 	case wayRG:
-		return sc.weak(rg, start, end, 80, validRG)
+		return sc.weak(rg, start, end, 80)
 	case wayNHS:
-		return sc.weak(nhs, start, end, 90, validNHS)
+		return sc.weak(nhs, start, end, 90)
 	case wayIMEI:
-		return sc.weak(imei, start, end, 90, validLuhn)
+		return sc.weak(imei, start, end, 90)
 	case wayNIF:
-		if sc.weak(nif, start, end, 85, validNIF) {
+		if sc.weak(nif, start, end, 85) {
 			return true
 		}
-		return sc.weak(bsn, start, end, 85, validBSN)
+		return sc.weak(bsn, start, end, 85)
 	case wayCard:
 		return sc.card(start, end)
 	case wayDate:
@@ -211,17 +210,17 @@ func (sc *scanner) named(g *groups) bool {
 	}
 	var d [maxDigits]byte
 	n := digits(&d, s, start, end)
-	return alone(s, start, end) && check(&d, n) && sc.emit(k, start, end, confidence, true)
+	return alone(s, start, end) && valid(k, &d, n) && sc.emit(k, start, end, confidence, true)
 }
 
 // weak emits a number whose check alone proves little: it needs its name
 // before it, or its country among the hints.
-func (sc *scanner) weak(k id, start, end int, confidence uint8, check func(*[maxDigits]byte, int) bool) bool {
+func (sc *scanner) weak(k id, start, end int, confidence uint8) bool {
 	if !sc.d.on.has(k) {
 		return false
 	}
 	var d [maxDigits]byte
-	if n := digits(&d, sc.s, start, end); !check(&d, n) || !alone(sc.s, start, end) {
+	if n := digits(&d, sc.s, start, end); !valid(k, &d, n) || !alone(sc.s, start, end) {
 		return false
 	}
 	c := sc.context(start)
@@ -239,20 +238,20 @@ func (sc *scanner) weak(k id, start, end int, confidence uint8, check func(*[max
 func (sc *scanner) plain(start, end int) bool {
 	switch end - start {
 	case 9:
-		return sc.weak(nif, start, end, 85, validNIF) || sc.weak(bsn, start, end, 85, validBSN) ||
-			sc.weak(ssn, start, end, 80, validSSN) || sc.weak(itin, start, end, 80, validITIN) || sc.weak(ein, start, end, 70, validEIN)
+		return sc.weak(nif, start, end, 85) || sc.weak(bsn, start, end, 85) ||
+			sc.weak(ssn, start, end, 80) || sc.weak(itin, start, end, 80) || sc.weak(ein, start, end, 70)
 	case 10:
-		return sc.weak(nhs, start, end, 90, validNHS)
+		return sc.weak(nhs, start, end, 90)
 	case 11:
-		return sc.weak(cpf, start, end, 95, validCPF) || sc.weak(pis, start, end, 90, validPIS) || sc.weak(cnh, start, end, 90, validCNH) ||
-			sc.weak(pesel, start, end, 90, validPESEL) || sc.weak(steuerID, start, end, 90, validSteuerID) ||
-			sc.weak(rijksregister, start, end, 90, validRijksregister)
+		return sc.weak(cpf, start, end, 95) || sc.weak(pis, start, end, 90) || sc.weak(cnh, start, end, 90) ||
+			sc.weak(pesel, start, end, 90) || sc.weak(steuerID, start, end, 90) ||
+			sc.weak(rijksregister, start, end, 90)
 	case 14:
-		return sc.weak(cnpj, start, end, 95, validCNPJ) || sc.card(start, end)
+		return sc.weak(cnpj, start, end, 95) || sc.card(start, end)
 	case 15:
-		return sc.weak(imei, start, end, 90, validLuhn) || sc.weak(imsi, start, end, 80, anyDigits) || sc.strong(nir, start, end, validNIR) || sc.card(start, end)
+		return sc.weak(imei, start, end, 90) || sc.weak(imsi, start, end, 80) || sc.strong(nir, start, end) || sc.card(start, end)
 	case 18, 19, 20, 22:
-		if sc.s[start] == '8' && sc.s[start+1] == '9' && sc.strong(iccid, start, end, validLuhn) {
+		if sc.s[start] == '8' && sc.s[start+1] == '9' && sc.strong(iccid, start, end) {
 			return true
 		}
 	}
@@ -261,9 +260,9 @@ func (sc *scanner) plain(start, end int) bool {
 
 // strong emits a number whose check is enough, unless it stands under the name
 // of something else.
-func (sc *scanner) strong(k id, start, end int, check func(*[maxDigits]byte, int) bool) bool {
+func (sc *scanner) strong(k id, start, end int) bool {
 	var d [maxDigits]byte
-	if n := digits(&d, sc.s, start, end); !sc.d.on.has(k) || !check(&d, n) || !alone(sc.s, start, end) {
+	if n := digits(&d, sc.s, start, end); !sc.d.on.has(k) || !valid(k, &d, n) || !alone(sc.s, start, end) {
 		return false
 	}
 	if c := sc.context(start); c.other && !c.kinds.has(k) {
