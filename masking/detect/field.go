@@ -185,7 +185,7 @@ func (sc *scanner) fits(l label, start, end int) {
 	case health, sensitive:
 		ok = len(v) >= 2 && strings.IndexByte(v, '{') < 0
 	case userName:
-		ok, confidence = len(v) >= 2 && len(v) <= 64 && strings.IndexAny(v, " @/") < 0, 60
+		ok, confidence = len(v) >= 2 && len(v) <= 64 && !strings.ContainsAny(v, " @/"), 60
 	}
 	if ok {
 		sc.emit(k, start, end, confidence, false)

@@ -134,7 +134,7 @@ func (sc *scanner) mrz(i int) int {
 		sc.emit(mrz, start, end, 95, true)
 		return end
 	}
-	if (len(l) == 44 || len(l) == 36) && l[0] == 'P' && strings.Contains(l, "<<") && strings.IndexAny(l, "0123456789") < 0 {
+	if (len(l) == 44 || len(l) == 36) && l[0] == 'P' && strings.Contains(l, "<<") && !strings.ContainsAny(l, "0123456789") {
 		sc.emit(mrz, start, end, 80, false)
 	}
 	return end
