@@ -30,7 +30,7 @@ type result struct {
 
 func main() {
 	bin := flag.String("bin", "bin/tallystick", "the binary to measure")
-	lines := flag.Int("lines", 1_000_000, "lines of the workload")
+	n := flag.Int("lines", 1_000_000, "lines of the workload")
 	runs := flag.Int("runs", 3, "runs of each, interleaved")
 	procs := flag.String("procs", "2", "GOMAXPROCS and cores of both programs")
 	naive := flag.String("naive", "", "internal: run the naive program on this file")
@@ -46,7 +46,7 @@ func main() {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "access.log")
-	if err := write(file, *lines); err != nil {
+	if err := write(file, *n); err != nil {
 		log.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -55,29 +55,29 @@ func main() {
 	}
 	ours, theirs := []result{}, []result{}
 	for i := range *runs {
-		r, _ := measure(*lines, *procs, dir, self, "-naive", file)
+		r, _ := measure(*n, *procs, dir, self, "-naive", file)
 		theirs = append(theirs, r)
 		data := filepath.Join(dir, fmt.Sprintf("data%d", i))
-		r, out := measure(*lines, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", file)
-		if err := complete(out, *lines); err != nil {
+		r, out := measure(*n, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", file)
+		if err := complete(out, *n); err != nil {
 			log.Fatal(err)
 		}
 		ours = append(ours, r)
 		_ = os.RemoveAll(data)
 	}
-	fmt.Printf("%d nginx combined lines, %s cores, median of %d runs with the slowest and fastest, whole processes\n", *lines, *procs, *runs)
+	fmt.Printf("%d nginx combined lines, %s cores, median of %d runs with the slowest and fastest, whole processes\n", *n, *procs, *runs)
 	fmt.Printf("%-38s %9s %18s %9s %12s %10s\n", "", "lines/s", "", "RSS MiB", "CPU µs/line", "cores used")
 	show("tallystick ingest (store and ledger on)", ours)
 	show("naive Go program, to /dev/null", theirs)
 }
 
-func write(file string, lines int) error {
+func write(file string, n int) error {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := workload.Combined(w, lines, 1); err != nil {
+	if err := workload.Combined(w, n, 1); err != nil {
 		return err
 	}
 	if err := w.Flush(); err != nil {
@@ -87,20 +87,20 @@ func write(file string, lines int) error {
 }
 
 // complete checks what an ingest says of itself: a fast one that lost lines is none.
-func complete(summary []byte, lines int) error {
+func complete(summary []byte, n int) error {
 	var s struct{ Lines, Entries, Findings int }
 	if err := json.Unmarshal(summary, &s); err != nil {
 		return fmt.Errorf("failed to read the summary of the ingest: %w", err)
 	}
-	if s.Lines != lines || s.Entries != lines || s.Findings == 0 {
-		return fmt.Errorf("the ingest made %d entries and %d findings of %d lines, want %d entries", s.Entries, s.Findings, s.Lines, lines)
+	if s.Lines != n || s.Entries != n || s.Findings == 0 {
+		return fmt.Errorf("the ingest made %d entries and %d findings of %d lines, want %d entries", s.Entries, s.Findings, s.Lines, n)
 	}
 	return nil
 }
 
 // measure runs a program on the given cores and returns what it printed. What it
 // says on standard error shows only if it fails.
-func measure(lines int, procs, dir, name string, args ...string) (result, []byte) {
+func measure(n int, procs, dir, name string, args ...string) (result, []byte) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		log.Fatal(err)
@@ -124,9 +124,9 @@ func measure(lines int, procs, dir, name string, args ...string) (result, []byte
 	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return result{
-		linesPerSecond: float64(lines) / took.Seconds(),
+		linesPerSecond: float64(n) / took.Seconds(),
 		rssMiB:         float64(usage.Maxrss) / 1024,
-		cpuPerLine:     float64(cpu.Microseconds()) / float64(lines),
+		cpuPerLine:     float64(cpu.Microseconds()) / float64(n),
 	}, out
 }
 
