@@ -119,6 +119,7 @@ func BenchmarkStages(b *testing.B) {
 	all, list, ctx := generated(), stages(b), context.Background()
 	batch := &audit.Batch{Source: "shop", Tap: "local", Received: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}
 	block, rows, row := store.NewEntryBlock(), ledger.NewTable(make([]byte, ledger.SaltSize)), []byte(nil)
+	var es []*audit.Entry
 	names := []string{"parse", "normalize", "enrich", "classify", "mask", "control", "hash", "encode"}
 	best := make([]time.Duration, len(names))
 	round := func() {
@@ -149,10 +150,12 @@ func BenchmarkStages(b *testing.B) {
 			}
 			lap(len(list))
 			for i := range batch.Entries {
-				if err := block.Append(&batch.Entries[i]); err != nil {
-					b.Fatal(err)
-				}
+				es = append(es, &batch.Entries[i])
 			}
+			if err := block.AppendAll(es); err != nil {
+				b.Fatal(err)
+			}
+			es = es[:0]
 			lap(len(list) + 1)
 		}
 		for i, d := range spent {

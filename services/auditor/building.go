@@ -30,6 +30,7 @@ type building struct {
 	taken      uint64      // how often the chunk was taken over, this time included
 	checked    time.Time   // when the chunk was last known to be this worker's
 	scratch    []byte
+	entries    []*audit.Entry // scratch: those of a part
 	lines      int
 	messages   int
 	whole      bool // the last part added ended its message
@@ -68,6 +69,7 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		return failed
 	}
 	batch := it.batch
+	b.entries = b.entries[:0]
 	var hour time.Time
 	for i := range batch.Entries {
 		e := &batch.Entries[i]
@@ -78,11 +80,12 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		b.scratch = ledger.AppendEntry(b.scratch[:0], e)
 		b.rows.Add(b.scratch)
 		if !b.kept.Entry(e) {
-			if err := b.block.Append(e); err != nil {
-				return fmt.Errorf("failed to encode an entry: %w", err)
-			}
+			b.entries = append(b.entries, e)
 		}
 		hour = e.EventTime.Truncate(time.Hour)
+	}
+	if err := b.block.AppendAll(b.entries); err != nil {
+		return fmt.Errorf("failed to encode the entries: %w", err)
 	}
 	if hour.IsZero() {
 		hour = batch.Received.Truncate(time.Hour)
