@@ -70,7 +70,8 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 	}
 	batch := it.batch
 	b.entries = b.entries[:0]
-	var hour time.Time
+	var hour time.Time // of the last entry
+	var last *audit.Entry
 	for i := range batch.Entries {
 		e := &batch.Entries[i]
 		if e.Skip {
@@ -82,7 +83,10 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		if !b.kept.Entry(e) {
 			b.entries = append(b.entries, e)
 		}
-		hour = e.EventTime.Truncate(time.Hour)
+		last = e
+	}
+	if last != nil {
+		hour = last.EventTime.Truncate(time.Hour)
 	}
 	if err := b.block.AppendAll(b.entries); err != nil {
 		return fmt.Errorf("failed to encode the entries: %w", err)
