@@ -58,9 +58,10 @@ type Processor interface {
 	Process(ctx context.Context, b *audit.Batch) error
 }
 
-// Opener opens what a tap sealed. An error of package seal rejects the batch.
+// Opener opens what a tap sealed; the lines take the place of those in room. An
+// error of package seal rejects the batch.
 type Opener interface {
-	Open(msg []byte) (seal.Header, []audit.Line, [32]byte, error)
+	OpenInto(msg []byte, room []audit.Line) (seal.Header, []audit.Line, [32]byte, error)
 }
 
 // Store is the part of the store that a worker writes and asks.

@@ -17,7 +17,7 @@ import (
 
 // blockLines is how many lines go through the stages at once: enough to
 // amortise a batch's costs, few enough that events and entries stay in cache.
-const blockLines = 2048
+const blockLines = 1024
 
 // work is a part of one message on its way through the stages. The parts of a
 // message follow each other; the last one carries what ends it.
@@ -43,6 +43,7 @@ type worker struct {
 	p *broker.Partition
 
 	streams map[string]*stream // by fetch only
+	opened  []audit.Line       // by fetch only: room for the lines of a message
 	free    chan *audit.Batch  // batches not in use; its size bounds memory
 	blocks  chan *building     // buildings not in use
 	flight  atomic.Int64       // accepted messages that are not yet committed
