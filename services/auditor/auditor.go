@@ -38,8 +38,8 @@ const (
 
 // Config holds the limits of a chunk.
 type Config struct {
-	// MaxRows closes a chunk at this many lines. Default 50,000: memory and
-	// the engine's cost per row both grow beyond.
+	// MaxRows closes a chunk at this many lines. Default 100,000: each chunk
+	// costs some ten statements whatever its size, and memory grows with it.
 	MaxRows int
 	// MaxAge closes a chunk this long after its first batch. Default 500 ms.
 	MaxAge time.Duration
@@ -145,7 +145,7 @@ func New(cfg Config, deps Deps) (*Auditor, error) {
 		return nil, errors.New("failed to make the auditor: a dependency is missing")
 	}
 	if cfg.MaxRows == 0 {
-		cfg.MaxRows = 50_000
+		cfg.MaxRows = 100_000
 	}
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = 500 * time.Millisecond
