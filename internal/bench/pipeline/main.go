@@ -1,6 +1,8 @@
-// Command pipeline measures `tallystick ingest` against the naive Go program
-// that anyone would write first (Scanner, regexp, hmac.New, encoding/json), in
-// the same run on the same lines. It prints medians; it decides nothing.
+// Command pipeline measures `tallystick ingest` against two programs that anyone
+// would write first, in the same run on the same lines: rows (Scanner, regexp,
+// hmac.New, encoding/json) to nowhere, and the chain through Kafka and ClickHouse
+// (kafka-go, regexp, Tink, row-wise Append). It prints medians; it decides
+// nothing.
 //
 //	go run ./internal/bench/pipeline -bin bin/tallystick -lines 1000000 -runs 3
 package main
@@ -8,6 +10,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -16,9 +19,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/tallystick/tallystick/internal/bench/naive"
 	"github.com/tallystick/tallystick/internal/bench/workload"
 )
 
@@ -33,11 +38,14 @@ func main() {
 	n := flag.Int("lines", 1_000_000, "lines of the workload")
 	runs := flag.Int("runs", 3, "runs of each, interleaved")
 	procs := flag.String("procs", "2", "GOMAXPROCS and cores of both programs")
-	naive := flag.String("naive", "", "internal: run the naive program on this file")
+	job := flag.String("naive", "", "internal: run the naive program rows or chain on this file")
+	file := flag.String("file", "", "internal: the file of -naive")
 	flag.Parse()
 	log.SetFlags(0)
-	if *naive != "" {
-		runNaive(*naive)
+	if *job != "" {
+		if err := runNaive(*job, *file, *n); err != nil {
+			log.Fatal(err)
+		}
 		return
 	}
 	dir, err := os.MkdirTemp("", "tallystick-bench-*")
@@ -45,20 +53,22 @@ func main() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "access.log")
-	if err := write(file, *n); err != nil {
+	*file = filepath.Join(dir, "access.log")
+	if err := write(*file, *n); err != nil {
 		log.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		log.Fatal(err)
 	}
-	ours, theirs := []result{}, []result{}
+	var ours, rows, chain []result
 	for i := range *runs {
-		r, _ := measure(*n, *procs, dir, self, "-naive", file)
-		theirs = append(theirs, r)
+		r, _ := measure(*n, *procs, dir, self, "-naive", "rows", "-file", *file)
+		rows = append(rows, r)
+		r, _ = measure(*n, *procs, dir, self, "-naive", "chain", "-file", *file, "-lines", strconv.Itoa(*n))
+		chain = append(chain, r)
 		data := filepath.Join(dir, fmt.Sprintf("data%d", i))
-		r, out := measure(*n, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", file)
+		r, out := measure(*n, *procs, dir, *bin, "ingest", "--data", data, "--format", "nginx:combined", "--summary", "json", *file)
 		if err := complete(out, *n); err != nil {
 			log.Fatal(err)
 		}
@@ -66,9 +76,10 @@ func main() {
 		_ = os.RemoveAll(data)
 	}
 	fmt.Printf("%d nginx combined lines, %s cores, median of %d runs with the slowest and fastest, whole processes\n", *n, *procs, *runs)
-	fmt.Printf("%-38s %9s %18s %9s %12s %10s\n", "", "lines/s", "", "RSS MiB", "CPU µs/line", "cores used")
+	fmt.Printf("%-44s %9s %18s %9s %12s %10s\n", "", "lines/s", "", "RSS MiB", "CPU µs/line", "cores used")
 	show("tallystick ingest (store and ledger on)", ours)
-	show("naive Go program, to /dev/null", theirs)
+	show("naive chain: Kafka, regexp, Tink, Append", chain)
+	show("naive rows: regexp, HMAC, JSON, to nowhere", rows)
 }
 
 func write(file string, n int) error {
@@ -141,34 +152,20 @@ func show(name string, rs []result) {
 	}
 	median := func(v []float64) float64 { return v[len(v)/2] }
 	speed := sorted(func(r result) float64 { return r.linesPerSecond })
-	fmt.Printf("%-38s %9.0f %8.0f..%-8.0f %9.0f %12.2f %10.2f\n", name, median(speed), speed[0], speed[len(speed)-1],
+	fmt.Printf("%-44s %9.0f %8.0f..%-8.0f %9.0f %12.2f %10.2f\n", name, median(speed), speed[0], speed[len(speed)-1],
 		median(sorted(func(r result) float64 { return r.rssMiB })), median(sorted(func(r result) float64 { return r.cpuPerLine })),
 		median(sorted(func(r result) float64 { return r.cpuPerLine * r.linesPerSecond / 1e6 })))
 }
 
-// runNaive parses with a regular expression, pseudonymises address and user,
-// redacts e-mail addresses and writes one JSON object a line.
-func runNaive(file string) {
-	f, err := os.Open(file)
+// runNaive runs one of the naive programs in this process.
+func runNaive(job, file string, n int) error {
+	if job == "rows" {
+		return naive.Rows(file)
+	}
+	dir, err := os.MkdirTemp("", "tallystick-naive-*")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	out, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		log.Fatal(err)
-	}
-	w := bufio.NewWriterSize(out, 1<<20)
-	enc := json.NewEncoder(w)
-	sc := bufio.NewScanner(f)
-	sc.Buffer(make([]byte, 64<<10), 1<<20)
-	for sc.Scan() {
-		if row, ok := naiveRow(sc.Text()); ok {
-			if err := enc.Encode(row); err != nil {
-				log.Fatal(err)
-			}
-		}
-	}
-	if err := w.Flush(); err != nil {
-		log.Fatal(err)
-	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return naive.Chain(context.Background(), file, dir, n)
 }
