@@ -262,15 +262,15 @@ func (it *work) process(ctx context.Context, p Processor) {
 // assemble joins the parts, in order, into chunks that end with a message.
 func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- *building) error {
 	var b *building
-	var due <-chan time.Time
-	late := false
+	var due <-chan time.Time // fires at each MaxAge of the chunk
+	ticks, late := 0, false
 	flush := func() error {
 		select {
 		case built <- b:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		b, due, late = nil, nil, false
+		b, due, ticks, late = nil, nil, 0, false
 		return nil
 	}
 	for {
@@ -278,8 +278,9 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-due:
-			late = true
-			if b.whole {
+			ticks++
+			late, due = b.late(ticks), time.After(w.a.cfg.MaxAge)
+			if late && b.whole {
 				if err := flush(); err != nil {
 					return err
 				}
