@@ -25,7 +25,7 @@ func shown(name plain.Text, may string) string {
 
 // referer keeps scheme and shown host of a referer. Path and query are another
 // site's and never kept.
-func referer(s, may string) string {
+func (m *mask) referer(s, may string) string {
 	if s == "" {
 		return ""
 	}
@@ -39,10 +39,15 @@ func referer(s, may string) string {
 	if rest == "" || strings.IndexByte(rest, '@') >= 0 {
 		return plain.Redacted
 	}
-	if h := shown(plain.New(rest), may); h != plain.Redacted {
-		return scheme + "://" + h
+	h := shown(plain.New(rest), may)
+	if h == plain.Redacted {
+		return h
 	}
-	return plain.Redacted
+	if l := m.lastReferer; len(l) == len(scheme)+len("://")+len(h) && l[:len(scheme)] == scheme && l[len(l)-len(h):] == h {
+		return l // made of a scheme, :// and a host too, so these are the same
+	}
+	m.lastReferer = scheme + "://" + h
+	return m.lastReferer
 }
 
 // upstream keeps the server that answered as shown does, and of a unix socket

@@ -9,8 +9,10 @@
 package masking
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/masking/generalise"
@@ -107,6 +109,7 @@ type mask struct {
 	// The last address and its network: peer and client are mostly one, and
 	// lines of one client come together.
 	lastAddr, lastNet string
+	lastReferer       string // shown: a site has few
 }
 
 // entry fills an entry from an event, in the order of audit.EntryFields.
@@ -139,7 +142,7 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	out.Upstream = upstream(e.Upstream, e.UpstreamShown)
 	out.Labels = e.Labels
 	out.Host = shown(e.Host, e.HostShown)
-	out.Referer = referer(e.Referer.Reveal(access), e.RefererShown)
+	out.Referer = m.referer(e.Referer.Reveal(access), e.RefererShown)
 	out.Carries = carries(e.Carries)
 	return nil
 }
@@ -181,29 +184,26 @@ func selfKind(e *audit.Event, principal string) string {
 }
 
 // identifiers sets the ids that follow one person through a day.
-func (m *mask) identifiers(e *audit.Event, out *audit.Entry) (err error) {
-	for _, id := range [...]struct {
-		skip  bool
-		kind  string
-		value plain.Text
-		to    *string
-	}{
-		{m.g.skip.session, "session", e.Session, &out.SessionID},
-		{m.g.skip.device, "device", e.DeviceID, &out.DeviceID},
-		{m.g.skip.request, "request", e.RequestID, &out.RequestID},
-		{m.g.skip.cert, "cert", e.ClientCertSubject, &out.ClientCertSubject},
-		{m.g.skip.certHash, "cert_hash", e.ClientCertHash, &out.ClientCertHash},
-	} {
-		if id.value.Empty() {
-			continue
-		}
-		if id.skip {
-			*id.to = plain.Redacted
-		} else if *id.to, err = m.pseudonyms.Day(DomainSubjects, id.kind, id.value.Reveal(access), e.Time); err != nil {
-			return err
-		}
+func (m *mask) identifiers(e *audit.Event, out *audit.Entry) error {
+	skip, t := &m.g.skip, e.Time
+	return cmp.Or(
+		m.identifier(skip.session, "session", e.Session, t, &out.SessionID),
+		m.identifier(skip.device, "device", e.DeviceID, t, &out.DeviceID),
+		m.identifier(skip.request, "request", e.RequestID, t, &out.RequestID),
+		m.identifier(skip.cert, "cert", e.ClientCertSubject, t, &out.ClientCertSubject),
+		m.identifier(skip.certHash, "cert_hash", e.ClientCertHash, t, &out.ClientCertHash),
+	)
+}
+
+func (m *mask) identifier(skip bool, kind string, value plain.Text, t time.Time, to *string) (err error) {
+	switch {
+	case value.Empty():
+	case skip:
+		*to = plain.Redacted
+	default:
+		*to, err = m.pseudonyms.Day(DomainSubjects, kind, value.Reveal(access), t)
 	}
-	return nil
+	return err
 }
 
 // client sets where the access came from and with what.

@@ -19,6 +19,11 @@ import (
 	"github.com/tallystick/tallystick/services/tap"
 )
 
+// nudgedPoll is how often the ledger looks for chunks when the auditor of the
+// same process tells it of each: rarely, since only what another process closed
+// or what failed is found so.
+const nudgedPoll = 10 * time.Second
+
 // ledgerOrigin names the installation's log in its checkpoints.
 func (a *App) ledgerOrigin() string { return "tallystick/" + a.dir.id }
 
@@ -29,6 +34,9 @@ func (a *App) openLedger(context.Context) error {
 	}
 	cfg := a.cfg.Ledger
 	cfg.Dir, cfg.Origin = a.dir.join("ledger"), a.ledgerOrigin()
+	if a.has("auditor") && cfg.Poll == 0 {
+		cfg.Poll = nudgedPoll
+	}
 	deps := ledger.Deps{
 		Signer: signer, Store: a.store, Reader: a.store, Artefacts: runArtefacts{a.registers}, Alarm: a.alarm(), Producer: a.broker,
 		Contradicted: a.contradicted, Logger: a.log, Registerer: a.metrics,

@@ -22,12 +22,16 @@ type Stage struct {
 
 	mu   sync.RWMutex
 	seen map[string]bool // ids of gaps that are stored
+	// quiet are the keys behind some of these ids: most lines show a gap that
+	// is stored, and a look-up costs less than its id.
+	quiet  map[string]bool
+	resets int
 }
 
 // NewStage returns the stage; seen are the ids of the gaps that are stored
 // already and need not be raised again.
 func NewStage(set *Set, seen []string) *Stage {
-	s := &Stage{set: set, now: time.Now, seen: make(map[string]bool, len(seen))}
+	s := &Stage{set: set, now: time.Now, seen: make(map[string]bool, len(seen)), quiet: map[string]bool{}}
 	for _, id := range seen {
 		s.seen[id] = true
 	}
@@ -37,34 +41,28 @@ func NewStage(set *Set, seen []string) *Stage {
 // Process appends the findings of a batch. A gap is raised once per batch and
 // not again once it was Stored.
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
-	var detected time.Time
-	var raised map[string]bool
+	p := pass{s: s, b: b}
+	s.mu.RLock()
+	resets := s.resets
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		if e.Skip || i < len(b.Events) && b.Events[i].Rejected {
 			continue
 		}
 		for _, c := range s.set.perRow {
-			if c.Answer(e) != Violation {
-				continue
+			if c.Answer(e) == Violation {
+				p.raise(c, e)
 			}
-			id := ""
-			if len(c.compiled.key) == 0 {
-				id = FindingID(c.ID, e.EntryID())
-			} else {
-				id = FindingID(c.ID, keyOf(c, e)...)
-				if raised[id] || s.known(id) {
-					continue
-				}
-				if raised == nil {
-					raised = map[string]bool{}
-				}
-				raised[id] = true
+		}
+	}
+	s.mu.RUnlock()
+	if len(p.quiet) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.resets == resets {
+			for _, k := range p.quiet {
+				s.quiet[k] = true
 			}
-			if detected.IsZero() {
-				detected = s.now().UTC().Truncate(time.Millisecond)
-			}
-			b.Findings = append(b.Findings, c.finding(id, e, detected))
 		}
 	}
 	return nil
@@ -75,9 +73,49 @@ func (s *Stage) Reset(seen []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.seen)
+	clear(s.quiet)
+	s.resets++
 	for _, id := range seen {
 		s.seen[id] = true
 	}
+}
+
+// pass is one batch on its way through the stage, which is locked for reading.
+type pass struct {
+	s        *Stage
+	b        *audit.Batch
+	detected time.Time
+	key      []byte          // scratch
+	raised   map[string]bool // keys of the gaps of this batch
+	quiet    []string        // keys of stored gaps that the stage does not know yet
+}
+
+// raise appends the finding of an entry, or nothing for a gap that is known.
+func (p *pass) raise(c *Control, e *audit.Entry) {
+	id := ""
+	if len(c.compiled.key) == 0 {
+		id = FindingID(c.ID, e.EntryID())
+	} else {
+		p.key = append(p.key[:0], c.ID...)
+		for _, f := range c.compiled.key {
+			p.key = append(append(p.key, 0), *f.Str(e)...)
+		}
+		if p.s.quiet[string(p.key)] || p.raised[string(p.key)] {
+			return
+		}
+		if id = FindingID(c.ID, keyOf(c, e)...); p.s.seen[id] {
+			p.quiet = append(p.quiet, string(p.key))
+			return
+		}
+		if p.raised == nil {
+			p.raised = map[string]bool{}
+		}
+		p.raised[string(p.key)] = true
+	}
+	if p.detected.IsZero() {
+		p.detected = p.s.now().UTC().Truncate(time.Millisecond)
+	}
+	p.b.Findings = append(p.b.Findings, c.finding(id, e, p.detected))
 }
 
 // Stored tells the stage that findings are durable, so that their gaps are not
@@ -90,17 +128,13 @@ func (s *Stage) Stored(findings []audit.Finding) {
 		if findings[i].Kind != audit.Gap {
 			continue
 		}
-		if len(s.seen) >= maxSeen {
+		if max(len(s.seen), len(s.quiet)) >= maxSeen {
 			clear(s.seen)
+			clear(s.quiet)
+			s.resets++
 		}
 		s.seen[findings[i].ID] = true
 	}
-}
-
-func (s *Stage) known(id string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.seen[id]
 }
 
 func keyOf(c *Control, e *audit.Entry) []string {

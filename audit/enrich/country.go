@@ -18,8 +18,9 @@ import (
 var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const (
-	cacheSlots = 1 << 15
-	known      = 1 << 63
+	cacheSlots  = 1 << 15
+	recordSlots = 1 << 12
+	known       = 1 << 63
 )
 
 // Country is a country table in MaxMind's format, with a cache by network: the
@@ -30,6 +31,8 @@ type Country struct {
 	codes  [26 * 26]string
 	v4     [cacheSlots]atomic.Uint64 // known | network<<16 | code
 	v6     [cacheSlots]atomic.Uint64 // network<<16 | code
+	// records are codes by the offset of their record: the table has few.
+	records [recordSlots]atomic.Uint64 // known | offset<<16 | code
 }
 
 var _ Countries = (*Country)(nil)
@@ -116,6 +119,18 @@ func (t *Country) find(a netip.Addr) uint16 {
 	if !r.Found() {
 		return 0
 	}
+	at := uint64(r.Offset())
+	slot := &t.records[(at^at>>12)%recordSlots]
+	if v := slot.Load(); v&^0xffff == known|at<<16 {
+		return uint16(v)
+	}
+	code := t.decode(r)
+	slot.Store(known | at<<16 | uint64(code))
+	return code
+}
+
+// decode returns the code of a record as find does.
+func (t *Country) decode(r maxminddb.Result) uint16 {
 	var code string
 	for _, path := range [][]any{{"country", "iso_code"}, {"country_code"}} {
 		if err := r.DecodePath(&code, path...); err == nil && len(code) == 2 {

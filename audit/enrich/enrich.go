@@ -126,7 +126,10 @@ func (s *Stage) shown(e *audit.Event) {
 	if !e.Referer.Empty() {
 		e.RefererShown = s.derive.Host(authority(e.Referer.Reveal(access)))
 	}
-	e.QueryKeys = e.QueryKeys[:0]
+	e.QueryKeys = nil
+	if len(e.Query) > 0 {
+		e.QueryKeys = make([]string, 0, len(e.Query))
+	}
 	for i := range e.Query {
 		key := ""
 		if !e.Query[i].Value.Empty() { // one without a value may be a value itself, as in ?alice

@@ -35,8 +35,8 @@ func imports(t *testing.T) map[string][]string {
 // TestDriversHaveOneImporter: a driver is spoken to in one place.
 func TestDriversHaveOneImporter(t *testing.T) {
 	only := map[string][]string{
-		"github.com/segmentio/kafka-go":                              {"internal/broker"},
-		"github.com/ClickHouse/clickhouse-go":                        {"internal/store", "internal/embedded/clickhouse"},
+		"github.com/segmentio/kafka-go":                              {"internal/broker", "internal/bench/naive"},
+		"github.com/ClickHouse/clickhouse-go":                        {"internal/store", "internal/embedded/clickhouse", "internal/bench/naive"},
 		"github.com/ClickHouse/ch-go":                                {"internal/store", "internal/embedded/clickhouse"},
 		"github.com/gin-gonic/gin":                                   {"services/console"},
 		"github.com/robfig/cron":                                     {"services/reporter"},
@@ -51,7 +51,7 @@ func TestDriversHaveOneImporter(t *testing.T) {
 		"github.com/tink-crypto/tink-go/v2/keyset":                   {"masking/keys", "masking/seal"},
 		"gitlab.com/yawning/secp256k1-voi":                           {"masking/reencrypt"},
 		"codeberg.org/go-pdf/fpdf":                                   {"reports", "reports/..."},
-		"internal/embedded":                                          {"services", "internal/store/storetest", "internal/broker/brokertest"},
+		"internal/embedded":                                          {"services", "internal/store/storetest", "internal/broker/brokertest", "internal/bench/naive"},
 		"masking/plainaccess": {"masking", "masking/plain", "masking/detect", "masking/pseudonym", "masking/generalise", "masking/seal",
 			"audit/parse", "audit/normalize", "audit/enrich", "audit/classify", "audit/source/file", "audit/source/push/pushtest", "audit/datamap", "services/tap", "cmd/tallystick", "services"},
 	}

@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -31,11 +30,6 @@ var version = "dev"
 var errNo = errors.New("no")
 
 func main() {
-	// Half of Go's own default: most of what the process holds lives as long as
-	// a chunk, and waiting for twice that costs 150 MB and saves some 2 % of time.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 	os.Exit(run())
 }
 

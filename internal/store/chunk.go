@@ -120,6 +120,9 @@ func (s *Store) insertChunk(ctx context.Context, c *audit.Chunk, state, token st
 	var r chunk
 	r.fromAudit(c)
 	r.state, r.at = state, s.now().UTC()
+	if state != stateClosed {
+		r.marks = nil // they may change until the chunk closes
+	}
 	b := newBlock(s.chunks)
 	if err := b.append(&r); err != nil {
 		return err

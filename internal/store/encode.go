@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/audit"
 )
@@ -16,90 +18,190 @@ import (
 // Native format. It is reused: Reset keeps the memory. Not safe for concurrent
 // use.
 type block[T any] struct {
-	t    *table[T]
-	cols []column
-	rows int
-	head []byte // scratch of the encoding
+	t       *table[T]
+	offsets []uintptr // of each field in a T
+	cols    []column
+	rows    int
+	head    []byte // scratch of the encoding
 }
 
 // column is the content of one column in the form in which it is sent: data for
 // plain values, ends for arrays, codes and dict for dictionary-encoded ones.
 type column struct {
-	data  []byte   // values, little endian; or strings, each after its length
-	ends  []byte   // arrays and maps: running count of elements, UInt64
-	count uint64   // elements so far, for ends
-	codes []uint32 // one per value, into dict
+	data  []byte // values, little endian; or strings, each after its length
+	ends  []byte // arrays and maps: running count of elements, UInt64
+	count uint64 // elements so far, for ends
+	codes []byte // one per value, into dict
+	width uint8  // of a code: 1 << width bytes, as many as the dictionary needs so far
 	dict  dictionary
 }
 
 func newBlock[T any](t *table[T]) *block[T] {
-	return &block[T]{t: t, cols: make([]column, len(t.fields))}
+	b := &block[T]{t: t, offsets: make([]uintptr, len(t.fields)), cols: make([]column, len(t.fields))}
+	for i := range t.fields {
+		b.offsets[i] = t.fields[i].offset()
+	}
+	return b
 }
 
 func (b *block[T]) reset() {
 	b.rows = 0
 	for i := range b.cols {
 		c := &b.cols[i]
-		c.data, c.ends, c.codes, c.count = c.data[:0], c.ends[:0], c.codes[:0], 0
+		c.data, c.ends, c.codes, c.count, c.width = c.data[:0], c.ends[:0], c.codes[:0], 0, 0
 		c.dict.reset()
 	}
 }
 
-// The times that DateTime64(9) can hold.
+// The Unix seconds that DateTime64(9) can hold: the years 1900 to 2261.
 var (
-	minTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
-	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+	minTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 )
+
+// rowsAtOnce is how many rows go into a column before the next one: few enough
+// to stay in a core's cache until the last column has them.
+const rowsAtOnce = 64
 
 // append adds a row. It copies what it needs of v. On an error the block must
 // be reset.
-func (b *block[T]) append(v *T) error {
-	for i := range b.t.fields {
-		f, c := &b.t.fields[i], &b.cols[i]
-		switch f.kind {
-		case audit.Word:
-			c.codes = append(c.codes, c.dict.of(*f.str(v)))
-		case audit.Text:
-			c.data = appendString(c.data, *f.str(v))
-		case audit.Words:
-			c.words(*f.strs(v))
-		case audit.Texts:
-			c.texts(*f.strs(v))
-		case audit.Bool:
-			n := byte(0)
-			if *f.bool(v) {
-				n = 1
+func (b *block[T]) append(v *T) error { return b.appendAll([]*T{v}) }
+
+// appendAll adds rows, a column of some of them after the other.
+func (b *block[T]) appendAll(vs []*T) error {
+	for some := range slices.Chunk(vs, rowsAtOnce) {
+		for i := range b.cols {
+			if !appendColumn(&b.cols[i], b.t.fields[i].kind, some, b.offsets[i]) {
+				return fmt.Errorf("failed to store a row of %s: %s is outside the years 1900 to 2261", b.t.name, b.t.fields[i].name)
 			}
-			c.data = append(c.data, n)
-		case audit.Uint16:
-			c.data = binary.LittleEndian.AppendUint16(c.data, *f.u16(v))
-		case audit.Uint32:
-			c.data = binary.LittleEndian.AppendUint32(c.data, *f.u32(v))
-		case audit.Uint64:
-			c.data = binary.LittleEndian.AppendUint64(c.data, *f.u64(v))
-		case audit.Time:
-			t := f.time(v)
-			if t.Before(minTime) || !t.Before(maxTime) {
-				return fmt.Errorf("failed to store a row of %s: %s is outside the years 1900 to 2261", b.t.name, f.name)
+		}
+		b.rows += len(some)
+	}
+	return nil
+}
+
+// load is the value at an offset of v.
+func load[V, T any](v *T, offset uintptr) V { return *(*V)(unsafe.Add(unsafe.Pointer(v), offset)) }
+
+// appendColumn adds one field of rows, and says no to a time that the store
+// can't hold.
+func appendColumn[T any](c *column, kind audit.Kind, vs []*T, offset uintptr) bool {
+	switch kind {
+	case audit.Word:
+		appendWords(c, vs, offset)
+	case audit.Text:
+		for _, v := range vs {
+			c.data = appendString(c.data, load[string](v, offset))
+		}
+	case audit.Words:
+		for _, v := range vs {
+			c.words(load[[]string](v, offset))
+		}
+	case audit.Texts:
+		for _, v := range vs {
+			c.texts(load[[]string](v, offset))
+		}
+	case audit.Bool:
+		for _, v := range vs {
+			c.data = append(c.data, load[byte](v, offset)) // false is 0, true is 1, in Go as in ClickHouse
+		}
+	case audit.Uint16:
+		for _, v := range vs {
+			c.data = binary.LittleEndian.AppendUint16(c.data, load[uint16](v, offset))
+		}
+	case audit.Uint32:
+		for _, v := range vs {
+			c.data = binary.LittleEndian.AppendUint32(c.data, load[uint32](v, offset))
+		}
+	case audit.Uint64:
+		for _, v := range vs {
+			c.data = binary.LittleEndian.AppendUint64(c.data, load[uint64](v, offset))
+		}
+	case audit.Time:
+		for _, v := range vs {
+			t := load[time.Time](v, offset)
+			if s := t.Unix(); s < minTime || s >= maxTime {
+				return false
 			}
 			c.data = binary.LittleEndian.AppendUint64(c.data, uint64(t.UnixNano()))
-		case audit.Map:
-			c.kv(*f.kv(v))
-		case words64:
-			list := *f.u64s(v)
+		}
+	case audit.Map:
+		for _, v := range vs {
+			c.kv(load[map[string]string](v, offset))
+		}
+	case words64:
+		for _, v := range vs {
+			list := load[[]uint64](v, offset)
 			for _, n := range list {
 				c.data = binary.LittleEndian.AppendUint64(c.data, n)
 			}
 			c.end(len(list))
 		}
 	}
-	b.rows++
-	return nil
+	return true
+}
+
+// appendWords adds a word of each row. Rows that follow each other often have
+// the very same one, so its memory is compared before its bytes.
+func appendWords[T any](c *column, vs []*T, offset uintptr) {
+	last := load[string](vs[0], offset)
+	code := c.code(last)
+	codes := c.codes
+	for _, v := range vs {
+		if s := load[string](v, offset); len(s) != len(last) || unsafe.StringData(s) != unsafe.StringData(last) {
+			c.codes = codes
+			last, code = s, c.code(s)
+			codes = c.codes
+		}
+		if c.width == 0 {
+			codes = append(codes, byte(code))
+			continue
+		}
+		c.codes = codes
+		c.put(code)
+		codes = c.codes
+	}
+	c.codes = codes
+}
+
+// code is the code of a word, and makes the codes wide enough for it.
+func (c *column) code(s string) uint32 {
+	k := c.dict.of(s)
+	for c.width < 2 && k>>(8<<c.width) != 0 {
+		c.widen()
+	}
+	return k
+}
+
+// widen doubles the width of the codes so far.
+func (c *column) widen() {
+	wide := make([]byte, 0, max(4*len(c.codes), 4096))
+	for i := 0; i < len(c.codes); i += 1 << c.width {
+		if c.width == 0 {
+			wide = append(wide, c.codes[i], 0)
+		} else {
+			wide = append(wide, c.codes[i], c.codes[i+1], 0, 0)
+		}
+	}
+	c.codes = wide
+	c.width++
+}
+
+// put appends a code that code returned.
+func (c *column) put(k uint32) {
+	switch c.width {
+	case 0:
+		c.codes = append(c.codes, byte(k))
+	case 1:
+		c.codes = binary.LittleEndian.AppendUint16(c.codes, uint16(k))
+	default:
+		c.codes = binary.LittleEndian.AppendUint32(c.codes, k)
+	}
 }
 
 func (c *column) words(list []string) {
 	for _, s := range list {
-		c.codes = append(c.codes, c.dict.of(s))
+		c.put(c.code(s))
 	}
 	c.end(len(list))
 }
@@ -113,7 +215,7 @@ func (c *column) texts(list []string) {
 
 func (c *column) kv(m map[string]string) {
 	for k, v := range m {
-		c.codes = append(c.codes, c.dict.of(k))
+		c.put(c.code(k))
 		c.data = appendString(c.data, v)
 	}
 	c.end(len(m))
@@ -151,7 +253,7 @@ func (b *block[T]) encode() io.Reader {
 		end  int // of head so far
 		data []byte
 	}
-	parts := make([]part, 0, 3*len(b.cols))
+	parts := make([]part, 0, 4*len(b.cols))
 	h := binary.AppendUvarint(b.head, uint64(len(b.cols)))
 	h = binary.AppendUvarint(h, uint64(b.rows))
 	for i := range b.cols {
@@ -168,7 +270,8 @@ func (b *block[T]) encode() io.Reader {
 		parts = append(parts, part{len(h), c.ends})
 		switch f.kind {
 		case audit.Word, audit.Words, audit.Map:
-			h = c.appendLowCardinality(h)
+			h = c.appendDictionary(h)
+			parts = append(parts, part{len(h), c.codes})
 		}
 		parts = append(parts, part{len(h), c.data})
 	}
@@ -190,40 +293,17 @@ func (b *block[T]) encode() io.Reader {
 	return io.MultiReader(readers...)
 }
 
-func (c *column) appendLowCardinality(h []byte) []byte {
+// appendDictionary appends what comes before the codes.
+func (c *column) appendDictionary(h []byte) []byte {
 	if len(c.codes) == 0 {
 		return h
 	}
-	width, n := uint64(0), len(c.dict.list)
-	switch {
-	case n > math.MaxUint16+1:
-		width = 2
-	case n > math.MaxUint8+1:
-		width = 1
-	}
-	h = binary.LittleEndian.AppendUint64(h, width|hasAdditionalKeys|needUpdateDictionary)
-	h = binary.LittleEndian.AppendUint64(h, uint64(n))
+	h = binary.LittleEndian.AppendUint64(h, uint64(c.width)|hasAdditionalKeys|needUpdateDictionary)
+	h = binary.LittleEndian.AppendUint64(h, uint64(len(c.dict.list)))
 	for _, s := range c.dict.list {
 		h = appendString(h, s)
 	}
-	h = binary.LittleEndian.AppendUint64(h, uint64(len(c.codes)))
-	switch width {
-	case 0:
-		at := len(h)
-		h = append(h, make([]byte, len(c.codes))...)
-		for i, k := range c.codes {
-			h[at+i] = byte(k)
-		}
-	case 1:
-		for _, k := range c.codes {
-			h = binary.LittleEndian.AppendUint16(h, uint16(k))
-		}
-	default:
-		for _, k := range c.codes {
-			h = binary.LittleEndian.AppendUint32(h, k)
-		}
-	}
-	return h
+	return binary.LittleEndian.AppendUint64(h, uint64(len(c.codes)>>c.width))
 }
 
 // dictionary gives each different string a code. Most rows share a few words:

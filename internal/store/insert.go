@@ -25,6 +25,9 @@ func NewEntryBlock() *EntryBlock { return &EntryBlock{newBlock(entriesTable())} 
 // outside the years 1900 to 2261; after an error the block must be reset.
 func (b *EntryBlock) Append(e *audit.Entry) error { return b.b.append(e) }
 
+// AppendAll adds entries as Append does, and faster.
+func (b *EntryBlock) AppendAll(es []*audit.Entry) error { return b.b.appendAll(es) }
+
 // Rows is the number of entries in the block.
 func (b *EntryBlock) Rows() int { return b.b.rows }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/audit"
 )
@@ -26,6 +27,37 @@ type field[T any] struct {
 	u64s func(*T) *[]uint64
 	time func(*T) *time.Time
 	kv   func(*T) *map[string]string
+}
+
+// offset is where the value lies in a T.
+func (f *field[T]) offset() uintptr {
+	v := new(T)
+	var p unsafe.Pointer
+	switch {
+	case f.str != nil:
+		p = unsafe.Pointer(f.str(v))
+	case f.strs != nil:
+		p = unsafe.Pointer(f.strs(v))
+	case f.bool != nil:
+		p = unsafe.Pointer(f.bool(v))
+	case f.u16 != nil:
+		p = unsafe.Pointer(f.u16(v))
+	case f.u32 != nil:
+		p = unsafe.Pointer(f.u32(v))
+	case f.u64 != nil:
+		p = unsafe.Pointer(f.u64(v))
+	case f.u64s != nil:
+		p = unsafe.Pointer(f.u64s(v))
+	case f.time != nil:
+		p = unsafe.Pointer(f.time(v))
+	case f.kv != nil:
+		p = unsafe.Pointer(f.kv(v))
+	}
+	at := uintptr(p) - uintptr(unsafe.Pointer(v))
+	if at >= unsafe.Sizeof(*v) {
+		panic("store: the accessor of " + f.name + " points outside its row")
+	}
+	return at
 }
 
 // table is a table of the store with the columns that a T fills.

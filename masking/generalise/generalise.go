@@ -28,6 +28,9 @@ func Address(s string) string {
 	if strings.IndexByte(s, '%') >= 0 {
 		return plain.Redacted // a zone is free text
 	}
+	if noAddress(s) {
+		return plain.Redacted
+	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return plain.Redacted
@@ -45,6 +48,12 @@ func Address(s string) string {
 	return string(p.AppendTo(buf[:0]))
 }
 
+// noAddress reports of most names of hosts, without making an error, that they
+// are no address: one has a colon or ends in a digit.
+func noAddress(s string) bool {
+	return strings.IndexByte(s, ':') < 0 && (s == "" || s[len(s)-1]-'0' > 9)
+}
+
 // HostPort is Address for an address with a port, which is kept:
 // 10.4.1.0/24:8080. What is no address and port is redacted.
 func HostPort(s string) string {
@@ -53,6 +62,9 @@ func HostPort(s string) string {
 	}
 	if i := strings.Index(s, "://"); i >= 0 {
 		s = s[i+3:]
+	}
+	if noAddress(s) {
+		return plain.Redacted
 	}
 	ap, err := netip.ParseAddrPort(s)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -37,8 +37,9 @@ const (
 	// MaxLines is the number of lines.
 	MaxLines = 200_000
 	// TargetRaw is how many bytes of lines a tap best collects for one
-	// message: access logs compress enough for it to fit nearly always.
-	TargetRaw = 4 << 20
+	// message: access logs compress enough for it to fit nearly always, and some
+	// twenty messages may be in memory on their way.
+	TargetRaw = 2 << 20
 )
 
 // The faults of a message. Open wraps exactly one of them, unless the fault is
@@ -76,7 +77,7 @@ type Sealer struct {
 	enc    tink.HybridEncrypt
 	signer Signer
 	zenc   *zstd.Encoder
-	bufs   sync.Pool // of *buffers
+	spare  chan *buffers // not in use; a sync.Pool would lose them to each collection
 }
 
 type buffers struct{ raw, packed []byte }
@@ -87,9 +88,7 @@ func NewSealer(tap string, enc tink.HybridEncrypt, signer Signer) (*Sealer, erro
 	if err != nil {
 		return nil, fmt.Errorf("failed to start compression: %w", err)
 	}
-	s := &Sealer{tap: tap, enc: enc, signer: signer, zenc: z}
-	s.bufs.New = func() any { return new(buffers) }
-	return s, nil
+	return &Sealer{tap: tap, enc: enc, signer: signer, zenc: z, spare: make(chan *buffers, spareBuffers)}, nil
 }
 
 // Seal seals lines of one stream, in the order of their offsets. The caller
@@ -109,8 +108,8 @@ func (s *Sealer) Seal(h Header, lines []audit.Line) (msg []byte, head [32]byte, 
 	if err != nil {
 		return nil, head, err
 	}
-	b := s.bufs.Get().(*buffers)
-	defer s.bufs.Put(b)
+	b := s.take()
+	defer s.give(b)
 	if b.raw, err = appendRecords(b.raw[:0], h.First, lines); err != nil {
 		return nil, head, err
 	}
@@ -140,6 +139,26 @@ func (s *Sealer) Seal(h Header, lines []audit.Line) (msg []byte, head [32]byte, 
 	return msg, head, nil
 }
 
+// spareBuffers is how many buffers a sealer keeps: the sources of a tap seldom
+// seal at once.
+const spareBuffers = 2
+
+func (s *Sealer) take() *buffers {
+	select {
+	case b := <-s.spare:
+		return b
+	default:
+		return new(buffers)
+	}
+}
+
+func (s *Sealer) give(b *buffers) {
+	select {
+	case s.spare <- b:
+	default:
+	}
+}
+
 func headOf(hdr, ciphertext []byte) [32]byte {
 	c := sha256.Sum256(ciphertext)
 	return sha256.Sum256(append(append(make([]byte, 0, len(hdr)+len(c)), hdr...), c[:]...))
@@ -148,6 +167,11 @@ func headOf(hdr, ciphertext []byte) [32]byte {
 // appendRecords appends for each line: uvarint offset less that of the line
 // before (First for the first), uvarint true length, uvarint length, bytes.
 func appendRecords(b []byte, first uint64, lines []audit.Line) ([]byte, error) {
+	size := 0
+	for i := range lines {
+		size += lines[i].Text.Len() + 3*binary.MaxVarintLen32
+	}
+	b = slices.Grow(b, min(size, MaxRaw))
 	at := first
 	for i := range lines {
 		l := &lines[i]

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/broker"
@@ -136,20 +138,22 @@ func (w *worker) standing(ctx context.Context, b *building) error {
 	return nil
 }
 
-// insert stores the rows of a chunk, table by table.
+// insert writes the rows of a chunk: the entries, and what is little beside them
+// at the same time. Their order does not matter until the chunk closes.
 func (w *worker) insert(ctx context.Context, b *building) error {
-	d, c := &w.a.deps, b.chunk
 	if err := w.standing(ctx, b); err != nil {
 		return err
 	}
+	g, ctx := errgroup.WithContext(ctx)
 	if b.block.Rows() > 0 {
-		if err := d.Store.InsertEntries(ctx, c, b.block); err != nil {
-			return err
-		}
+		g.Go(func() error { return w.a.deps.Store.InsertEntries(ctx, b.chunk, b.block) })
 	}
-	if err := w.standing(ctx, b); err != nil {
-		return err
-	}
+	g.Go(func() error { return w.insertOther(ctx, b) })
+	return g.Wait()
+}
+
+func (w *worker) insertOther(ctx context.Context, b *building) error {
+	d, c := &w.a.deps, b.chunk
 	if len(b.rejections) > 0 {
 		if err := d.Store.InsertRejectionsBut(ctx, c, b.rejections, b.kept); err != nil {
 			return err

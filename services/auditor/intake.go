@@ -33,7 +33,8 @@ func (w *worker) intake(ctx context.Context, m broker.Message, emit func(*work) 
 	if err != nil {
 		return err
 	}
-	h, lines, head, err := w.a.deps.Opener.Open(m.Value)
+	h, lines, head, err := w.a.deps.Opener.OpenInto(m.Value, w.opened)
+	w.opened = lines
 	if err != nil {
 		return w.refuse(ctx, m, h, err, findings, emit)
 	}

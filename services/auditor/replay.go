@@ -166,7 +166,7 @@ func (r *Replayer) lines(ctx context.Context, stages Processor, old *audit.Chunk
 		return err
 	}
 	err = r.deps.Read(ctx, LinesTopic, old.Partition, old.From, old.Until, func(m broker.Message) error {
-		h, lines, _, err := r.a.deps.Opener.Open(m.Value)
+		h, lines, _, err := r.a.deps.Opener.OpenInto(m.Value, nil)
 		if err != nil {
 			if aboutMessage(err) {
 				return nil // its rejection is kept

@@ -17,7 +17,7 @@ import (
 
 // blockLines is how many lines go through the stages at once: enough to
 // amortise a batch's costs, few enough that events and entries stay in cache.
-const blockLines = 2048
+const blockLines = 1024
 
 // work is a part of one message on its way through the stages. The parts of a
 // message follow each other; the last one carries what ends it.
@@ -43,6 +43,7 @@ type worker struct {
 	p *broker.Partition
 
 	streams map[string]*stream // by fetch only
+	opened  []audit.Line       // by fetch only: room for the lines of a message
 	free    chan *audit.Batch  // batches not in use; its size bounds memory
 	blocks  chan *building     // buildings not in use
 	flight  atomic.Int64       // accepted messages that are not yet committed
@@ -261,15 +262,15 @@ func (it *work) process(ctx context.Context, p Processor) {
 // assemble joins the parts, in order, into chunks that end with a message.
 func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- *building) error {
 	var b *building
-	var due <-chan time.Time
-	late := false
+	var due <-chan time.Time // fires at each MaxAge of the chunk
+	ticks, late := 0, false
 	flush := func() error {
 		select {
 		case built <- b:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		b, due, late = nil, nil, false
+		b, due, ticks, late = nil, nil, 0, false
 		return nil
 	}
 	for {
@@ -277,8 +278,9 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-due:
-			late = true
-			if b.whole {
+			ticks++
+			late, due = b.late(ticks), time.After(w.a.cfg.MaxAge)
+			if late && b.whole {
 				if err := flush(); err != nil {
 					return err
 				}

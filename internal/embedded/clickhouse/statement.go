@@ -100,6 +100,9 @@ func (s *session) destroy(r uintptr) {
 // chunkSize is how much of an insert is handed over at once.
 const chunkSize = 1 << 20
 
+// chunks are buffers of chunkSize.
+var chunks = sync.Pool{New: func() any { b := make([]byte, chunkSize); return &b }}
+
 // insert streams data into an INSERT without FORMAT clause.
 func (s *session) insert(sql, format string, data *guarded) error {
 	st := s.lib.insert(handle(s.conn), sql, uintptr(len(sql)), format, uintptr(len(format)))
@@ -107,7 +110,9 @@ func (s *session) insert(sql, format string, data *guarded) error {
 	if e := s.lib.insertError(st); e != "" {
 		return exception(e)
 	}
-	buf := make([]byte, chunkSize)
+	kept := chunks.Get().(*[]byte)
+	defer chunks.Put(kept)
+	buf := *kept
 	for {
 		n, err := data.fill(buf)
 		if n > 0 && s.lib.appendChunk(st, unsafe.Pointer(&buf[0]), uintptr(n)) != 0 {
