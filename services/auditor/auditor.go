@@ -42,8 +42,8 @@ type Config struct {
 	// costs some ten statements whatever its size, and memory grows with it.
 	MaxRows int
 	// MaxAge closes a chunk this long after its first batch. Default 500 ms.
-	// A chunk of few lines waits three times as long when it has findings and
-	// ten times when it has none: see building.late.
+	// A chunk of few lines without findings waits five times as long: see
+	// building.late.
 	MaxAge time.Duration
 	// Parallel is how many batches of a partition are processed at once.
 	// Default the number of cores.

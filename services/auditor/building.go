@@ -66,12 +66,17 @@ func (b *building) begin(c *audit.Chunk) {
 // busyLines is how many lines a chunk has after one MaxAge on a busy site.
 const busyLines = 1000
 
+// quietAges is how many times MaxAge a chunk of few lines waits when nothing in
+// it was found.
+const quietAges = 5
+
 // late reports whether a chunk that is some times MaxAge old should close. Each
 // costs some ten statements and files for hundreds of columns, which a quiet
-// site would pay twice a second for a handful of lines. A finding is shown
-// within two seconds of its line; entries with nothing new in them may wait.
+// site would pay twice a second for a handful of lines. A finding is told
+// within two seconds of its line, on a busy machine too; entries with nothing
+// new in them may wait.
 func (b *building) late(ages int) bool {
-	return b.lines >= busyLines || ages >= 3 && len(b.findings)+len(b.rejections) > 0 || ages >= 10
+	return b.lines >= busyLines || len(b.findings)+len(b.rejections) > 0 || ages >= quietAges
 }
 
 // add takes over what the stages made of one part; failed is their error.
