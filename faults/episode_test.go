@@ -85,9 +85,7 @@ alerts:
 		return
 	}
 	e.parts = []*part{e.store(), e.product("ledger"), e.product("auditor"), e.product("alerter"), e.product("tap")}
-	for _, b := range e.kafka.brokers {
-		e.parts = append(e.parts, b)
-	}
+	e.parts = append(e.parts, e.kafka.brokers...)
 }
 
 func (e *episode) write(name, content string) {

@@ -21,7 +21,7 @@ func TestTwoHoldOnePartition(t *testing.T) {
 	var mu sync.Mutex
 	r.store.set(func(ctx context.Context, _ string) error {
 		mu.Lock()
-		pause := time.Duration(rng.Int64N(int64(8 * time.Millisecond)))
+		pause := time.Duration(rng.Int64N(int64(4 * time.Millisecond)))
 		mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -32,7 +32,7 @@ func TestTwoHoldOnePartition(t *testing.T) {
 	})
 	tp, other := r.tap("b1", "shop.log"), r.tap("b1", "web.log")
 	one, two := r.start(), r.startIn(otherGroup{r.client, "the-other"})
-	for n := 0; n < 3000; n += 60 {
+	for n := 0; n < 900; n += 60 {
 		tp.send(n, n+60)
 		other.send(n, n+60)
 	}
@@ -40,7 +40,7 @@ func TestTwoHoldOnePartition(t *testing.T) {
 	r.drainedIn("the-other")
 	one.stop()
 	two.stop()
-	r.check(append(lines(tp, 0, 0, 3000), lines(other, 0, 0, 3000)...))
+	r.check(append(lines(tp, 0, 0, 900), lines(other, 0, 0, 900)...))
 }
 
 // An auditor is paused at a step while another one takes its partition over,
