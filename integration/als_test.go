@@ -116,6 +116,7 @@ func TestEnvoyALS(t *testing.T) {
 	}
 	e := startStreaming(t, admin, tap)
 	i := s.start("--listen", "127.0.0.1:0")
+	i.await(30*time.Second, "compared with Envoy's counters from now on")
 
 	tl := tailed{came: "toString(status_code)", where: "protocol = 'http'"}
 	want := e.send(1000)
@@ -155,6 +156,8 @@ func TestEnvoyALS(t *testing.T) {
 		return s.number("SELECT toInt64(sum(toUInt64OrZero(facts['lines']))) FROM findings WHERE control = 'GV-03' AND facts['how'] = 'missing'")
 	}
 	var lost int64
+	var state string
+	t.Cleanup(func() { t.Log(state) })
 	for round := range 3 {
 		begin := e.answered()
 		done := make(chan tally, 1)
@@ -172,6 +175,7 @@ func TestEnvoyALS(t *testing.T) {
 		poll(t, 120*time.Second, fmt.Sprintf("kill %d: the gaps say what is lost of %d", round+1, all), func() bool {
 			http, tcp := recorded()
 			lost = all - http - tcp
+			state = fmt.Sprint(http, " requests and ", tcp, " connections are recorded, the gaps tell of ", missing())
 			return lost > before && missing() == lost
 		})
 		t.Logf("kill %d: %d requests and %d connections, %d entries are lost, and the gaps say so", round+1, requests, connections, lost)

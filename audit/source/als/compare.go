@@ -81,6 +81,9 @@ func (r *Reader) look(ctx context.Context, w *watch) error {
 func (r *Reader) observe(said []counters) (ended, waiting ends, out int, restarted bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.book.Envoys) == 0 {
+		r.deps.Logger.Info("entries are compared with Envoy's counters from now on", "source", r.cfg.Source)
+	}
 	for i, address := range r.cfg.Admin {
 		restarted = r.book.observe(address, said[i]) || restarted
 	}
