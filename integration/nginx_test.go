@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -340,6 +341,28 @@ func TestFreshFolder(t *testing.T) {
 		t.Errorf("the folder holds %q, want data, datamap.yaml and tallystick.yaml", entries)
 	}
 	s.must("config", "check")
+	s.movedLog(n)
 	i.stop()
 	s.verify()
+}
+
+// movedLog ingests a copy of the log from another folder than the instance's,
+// under the name of the log's stream: nothing of it counts again.
+func (s *site) movedLog(n *nginx) {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	data, err := os.ReadFile(n.log())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "moved.log"), data, 0o600)
+	}
+	stream, rerr := filepath.Rel(dir, n.log())
+	if err := errors.Join(err, rerr); err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := s.command("ingest", "--config", filepath.Join(s.dir, "tallystick.yaml"), "--format", "nginx:combined", "--stream", stream, "--summary", "json", "moved.log")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"entries":0`) {
+		s.t.Errorf("ingest --stream of a moved log: %v\n%s", err, out)
+	}
 }
