@@ -167,16 +167,16 @@ func (sc *scanner) colon(i int) int {
 func (sc *scanner) colons(start int) int {
 	s, p, n, first, double, pairs, last := sc.s, start, 0, 0, false, true, start
 	for n < 9 {
-		v := 0
-		for last = p; p < len(s) && p-last < 5 && isHex(s[p]); p++ {
-			v = v<<4 | int(unhex(s[p]))
+		for last = p; p < len(s) && p-last < 5 && plainClass[s[p]]&hex != 0; p++ {
 		}
 		if p-last > 4 {
 			return p
 		}
 		pairs = pairs && p-last == 2
 		if n++; n == 1 {
-			first = v
+			for _, c := range []byte(s[last:p]) {
+				first = first<<4 | int(unhex(c))
+			}
 		}
 		if p+1 >= len(s) || s[p] != ':' {
 			break
