@@ -68,6 +68,9 @@ type Batch struct {
 	// Rejections are in the order of their lines.
 	Rejections []Rejection
 	Findings   []Finding
+	// Unsealed are the originals that the masking policy keeps, in the order of
+	// their lines.
+	Unsealed []Unsealed
 }
 
 // Reject marks line i as rejected for a reason. Column is 1-based, 0 if it

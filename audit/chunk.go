@@ -56,8 +56,9 @@ type Chunk struct {
 	Versions  Versions
 	Salt      []byte // 32 random bytes; blinds of the rows come from it
 	Streams   []StreamRange
-	// Entries, Rejections and Findings count the rows of the chunk.
-	Entries, Rejections, Findings uint32
+	// Entries, Rejections, Findings, Capsules and Originals count the rows of
+	// the chunk.
+	Entries, Rejections, Findings, Capsules, Originals uint32
 	// Roots are RFC 6962 roots over row hashes, by table name. Set when the
 	// chunk closes.
 	Roots map[string][]byte

@@ -46,6 +46,7 @@ type Engine struct {
 	dayPrincipals bool     // the policy has no year tokens
 	blanks        []blank  // fields that the policy drops or redacts
 	skip          skipping // work that the blanks would undo
+	vault         []kept   // fields whose originals are kept
 }
 
 // skipping are the costly transforms that the policy has no use for.
@@ -96,6 +97,9 @@ func (g *Engine) Process(ctx context.Context, b *audit.Batch) error {
 		}
 		for _, bl := range g.blanks {
 			bl(out)
+		}
+		if len(g.vault) > 0 {
+			g.keep(b, i)
 		}
 	}
 	return nil

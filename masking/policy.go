@@ -41,12 +41,14 @@ const (
 type Policy struct {
 	id     string
 	fields map[string]transform
+	vault  []kept
 }
 
 // policyFile is the YAML form.
 type policyFile struct {
-	Version int               `yaml:"version"`
-	Fields  map[string]string `yaml:"fields"`
+	Version int                 `yaml:"version"`
+	Fields  map[string]string   `yaml:"fields"`
+	Vault   map[string][]string `yaml:"vault"`
 }
 
 // DefaultPolicy is the built-in policy.
@@ -83,6 +85,9 @@ func ParsePolicy(name string, data []byte) (*Policy, error) {
 		}
 		p.fields[field.Name] = t
 		delete(f.Fields, field.Name)
+	}
+	if p.vault, err = parseVault(doc, f.Vault); err != nil {
+		return nil, err
 	}
 	for unknown := range f.Fields {
 		return nil, doc.Fault("fields."+unknown, "remove it; the fields are those of the table entries", "there is no field %q", unknown)

@@ -53,6 +53,8 @@ type App struct {
 	kek       kek
 	keys      *keys.Store
 	dayKeys   *keys.DayKeys
+	vault     *keys.Vault // nil: no originals are kept
+	custody   custodians
 	registers *registers.DB
 	texts     *text.Catalogue
 	broker    *broker.Client
@@ -110,12 +112,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}{
 		{"data folder", a.openData},
 		{"keys", a.openKeys},
+		{"vault", a.openVault},
 		{"registers", a.openRegisters},
 		{"declarations", a.loadDeclarations},
 		{"Kafka", a.openBroker},
 		{"ClickHouse", a.openStore},
 		{"stages", a.openStages},
 		{"alerter", a.openAlerter},
+		{"custodians", a.openCustody},
 		{"ledger", a.openLedger},
 		{"auditor", a.openAuditor},
 		{"reporter", a.openReporter},

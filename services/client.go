@@ -50,6 +50,21 @@ func (c *Client) Prove(ctx context.Context, r ProveRequest) (*ProveResult, error
 	return ask[ProveRequest, ProveResult](ctx, c, "/v1/prove", r, nil)
 }
 
+// Evidence implements Operations.
+func (c *Client) Evidence(ctx context.Context, r EvidenceRequest) (*EvidenceResult, error) {
+	return ask[EvidenceRequest, EvidenceResult](ctx, c, "/v1/evidence", r, nil)
+}
+
+// WatcherKey implements Operations.
+func (c *Client) WatcherKey(ctx context.Context) (*WatcherKeyResult, error) {
+	return ask[struct{}, WatcherKeyResult](ctx, c, "/v1/watcher-key", struct{}{}, nil)
+}
+
+// RegisterGrant implements Operations.
+func (c *Client) RegisterGrant(ctx context.Context, r GrantDocument) (*GrantRegistered, error) {
+	return ask[GrantDocument, GrantRegistered](ctx, c, "/v1/grants", r, nil)
+}
+
 // AddUser implements Operations.
 func (c *Client) AddUser(ctx context.Context, r UserRequest) error {
 	_, err := ask[UserRequest, struct{}](ctx, c, "/v1/user/add", r, nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/ledger"
 	"github.com/tallystick/tallystick/services/reporter"
@@ -42,6 +43,7 @@ type Config struct {
 	ClickHouse store.Config    `yaml:"clickhouse,omitempty"`
 	Keys       KeysConfig      `yaml:"keys,omitempty"`
 	Ledger     ledger.Config   `yaml:"ledger,omitempty"`
+	Vault      VaultConfig     `yaml:"vault,omitempty"`
 	Console    console.Config  `yaml:"console,omitempty"`
 	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
 	Reports    reporter.Config `yaml:"reports,omitempty"`
@@ -61,6 +63,23 @@ type KeysConfig struct {
 	// unless it is set: then every auditor needs the same folder of keysets,
 	// and taps on other machines need line.pub after each rotation.
 	LineRotation time.Duration `yaml:"line_rotation,omitempty"`
+}
+
+// VaultConfig says to which keys the originals of masked fields are sealed.
+// Without keys no original is kept.
+type VaultConfig struct {
+	// Keys is the file of signed vault keys that tallystick keys vault wrote.
+	// It is read again when it changes. Optional.
+	Keys string `yaml:"keys,omitempty"`
+	// Officer is the key officer's public key, base64, which has to have signed
+	// them. Required with keys.
+	Officer string `yaml:"officer,omitempty"`
+	// Pins is the file of pinned keys that registered readers and requests are
+	// checked against. Optional: without it none is registered.
+	Pins string `yaml:"pins,omitempty"`
+	// Custodians are the files of the custodians' cards. Their trails are read,
+	// kept and judged by EX-04. Optional.
+	Custodians []string `yaml:"custodians,omitempty"`
 }
 
 // AlertsConfig says who is told about findings.
@@ -155,13 +174,16 @@ func (c *Config) applyDefaults(dir string) {
 	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KEK,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.Ledger.Publish.File,
-		&c.Console.TLSCertFile, &c.Console.TLSKeyFile} {
+		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins} {
 		*p = under(dir, *p)
 	}
 	for i := range c.Sources {
 		for _, p := range c.Sources[i].Paths() {
 			*p = under(dir, *p)
 		}
+	}
+	for i := range c.Vault.Custodians {
+		c.Vault.Custodians[i] = under(dir, c.Vault.Custodians[i])
 	}
 	for i := range c.Alerts.Webhooks {
 		c.Alerts.Webhooks[i].SecretFile = under(dir, c.Alerts.Webhooks[i].SecretFile)
@@ -203,6 +225,11 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 		}
 		if u, err := url.Parse(w.URL); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 			return d.Fault(at+".url", "write url: https://tickets.example.org/hooks", "webhook %q: not an http or https address", w.Name)
+		}
+	}
+	if c.Vault.Keys != "" {
+		if _, err := keys.ParsePublic(c.Vault.Officer); err != nil {
+			return d.Fault("vault.officer", "copy the line that tallystick keys officer printed", "vault.keys needs the key officer's public key: %v", err)
 		}
 	}
 	if err := c.Reports.Validate(); err != nil {

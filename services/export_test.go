@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tallystick/tallystick/audit/custody"
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/embedded/clickhouse"
@@ -96,3 +97,14 @@ func (a *App) TapDeps() (tap.Deps, error) { return a.tapDeps() }
 func (a *App) KeepLoss(g source.Gap) { a.losses.add(g) }
 
 func (a *App) RetryLosses(ctx context.Context) error { return a.retryLosses(ctx) }
+
+// CustodyActs are what a custodian's trail shows after an act, for ReadTrail.
+type CustodyActs func(after int64) ([]custody.Act, error)
+
+// Trail implements the reading of a custodian's trail.
+func (f CustodyActs) Trail(_ context.Context, after int64) ([]custody.Act, error) { return f(after) }
+
+// ReadTrail reads the trail of a custodian once.
+func (a *App) ReadTrail(ctx context.Context, name string, acts CustodyActs) error {
+	return a.readTrail(ctx, trail{name: name, client: acts})
+}

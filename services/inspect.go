@@ -63,8 +63,8 @@ func NewInspector(ctx context.Context, c *Config, src source.Config) (_ *Inspect
 		i.closers = append(i.closers, country.Close)
 	}
 	none := stageFunc(func(context.Context, *audit.Batch) error { return nil })
-	i.pipeline, err = stageList(map[string]source.Config{src.Name: src}, m, country, masking.DefaultPolicy(),
-		keys.NewDayKeys(reg, kek, c.Keys.Horizon), none)
+	i.pipeline, err = stageList(map[string]source.Config{src.Name: src}, m, country,
+		masking.NewEngine(masking.DefaultPolicy(), keys.NewDayKeys(reg, kek, c.Keys.Horizon)), none)
 	return i, err
 }
 

@@ -68,6 +68,7 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.cfg = cfg
+	l.vault(now)
 	in := l.receive()
 	var all []string
 	total := 0
@@ -95,13 +96,14 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 	wait(t, "a ticket", func() bool { return len(in.received()) > 0 })
 	search := newSearcher(all)
 	hits := l.tables(search, "true")
+	l.bundle()
 	l.registersDump()
 	for i, b := range in.received() {
 		l.put(fmt.Sprintf("webhook %d", i), b)
 	}
 	for _, what := range []string{
 		"SELECT count() > 500 FROM entries", "SELECT count() > 100 FROM rejections", "SELECT uniqExact(control) >= 4 FROM findings WHERE kind = 'violation'",
-		"SELECT uniqExact(reason) >= 4 FROM rejections", "SELECT uniqExact(source) = 4 FROM entries",
+		"SELECT count() > 100 AND uniqExact(class) = 2 FROM originals", "SELECT uniqExact(reason) >= 4 FROM rejections", "SELECT uniqExact(source) = 4 FROM entries",
 	} {
 		if rows := l.rows(what); rows[0][0] != "true" && rows[0][0] != "1" {
 			t.Errorf("the lines did not do what they are for: %s: %s", what, rows[0][0])

@@ -82,6 +82,11 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/query", plainCall(ops.Query))
 	handle(mux, "/v1/render", plainCall(ops.Render))
 	handle(mux, "/v1/import-requests", plainCall(ops.ImportRequests))
+	handle(mux, "/v1/evidence", plainCall(ops.Evidence))
+	handle(mux, "/v1/watcher-key", func(ctx context.Context, _ struct{}, _ func(Progress)) (*WatcherKeyResult, error) {
+		return ops.WatcherKey(ctx)
+	})
+	handle(mux, "/v1/grants", plainCall(ops.RegisterGrant))
 	handle(mux, "/v1/user/add", noResult(ops.AddUser))
 	handle(mux, "/v1/user/reset", noResult(ops.ResetPassword))
 	handle(mux, "/v1/checkpoint", noRequest(ops.Checkpoint))

@@ -75,6 +75,19 @@ func (a *App) openKeys(ctx context.Context) (err error) {
 	return a.keys.Ensure(ctx)
 }
 
+// openVault reads the vault keys for the auditor.
+func (a *App) openVault(context.Context) error {
+	if a.cfg.Vault.Keys == "" || !a.has("auditor") {
+		return nil
+	}
+	officer, err := keys.ParsePublic(a.cfg.Vault.Officer)
+	if err != nil {
+		return fmt.Errorf("vault.officer: %w", err)
+	}
+	a.vault, err = keys.OpenVault(a.cfg.Vault.Keys, officer, a.log)
+	return err
+}
+
 func (a *App) openRegisters(ctx context.Context) (err error) {
 	if a.registers, err = registers.Open(ctx, a.dir.join("registers.db")); err != nil {
 		return err

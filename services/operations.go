@@ -18,6 +18,9 @@ type Operations interface {
 	Verify(ctx context.Context, r VerifyRequest, progress func(Progress)) (*VerifyResult, error)
 	Checkpoint(ctx context.Context) (*CheckpointResult, error)
 	Prove(ctx context.Context, r ProveRequest) (*ProveResult, error)
+	Evidence(ctx context.Context, r EvidenceRequest) (*EvidenceResult, error)
+	WatcherKey(ctx context.Context) (*WatcherKeyResult, error)
+	RegisterGrant(ctx context.Context, r GrantDocument) (*GrantRegistered, error)
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
@@ -145,6 +148,20 @@ type ProveRequest struct {
 // ProveResult is a proof file.
 type ProveResult struct {
 	Proof []byte `json:"proof"`
+}
+
+// EvidenceRequest names entries for a sealed evidence bundle.
+type EvidenceRequest struct {
+	Entries []string `json:"entries"` // ids
+	Reason  string   `json:"reason"`  // for the trail: a ticket
+}
+
+// EvidenceResult is a bundle as package evidence writes it.
+type EvidenceResult struct {
+	Data      []byte `json:"data"`
+	Entries   int    `json:"entries"`
+	Originals int    `json:"originals"`
+	Capsules  int    `json:"capsules"`
 }
 
 // UserRequest names an account. Password comes by prompt or standard input.

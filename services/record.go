@@ -38,7 +38,7 @@ func (a *App) openLedger(context.Context) error {
 		cfg.Poll = nudgedPoll
 	}
 	deps := ledger.Deps{
-		Signer: signer, Store: a.store, Reader: a.store, Artefacts: runArtefacts{a.registers}, Alarm: a.alarm(), Producer: a.broker,
+		Signer: signer, Store: a.store, Reader: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Alarm: a.alarm(), Producer: a.broker,
 		Contradicted: a.contradicted, Logger: a.log, Registerer: a.metrics,
 	}
 	if !a.has("ledger") {
@@ -132,6 +132,7 @@ func (a *App) openAuditor(context.Context) error {
 			v.Keys = enc.KeyID()
 			return v
 		},
+		Vault:  a.originalKeys(),
 		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0, Keep: a.cfg.Kafka.Keep,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})
@@ -140,6 +141,14 @@ func (a *App) openAuditor(context.Context) error {
 	}
 	a.onRun("auditor", a.auditor.Run)
 	return nil
+}
+
+// originalKeys are the vault keys; nil, not a nil *keys.Vault, without them.
+func (a *App) originalKeys() seal.VaultKeys {
+	if a.vault == nil {
+		return nil
+	}
+	return a.vault
 }
 
 func (a *App) openTap(context.Context) error {

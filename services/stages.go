@@ -17,7 +17,6 @@ import (
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking"
-	"github.com/tallystick/tallystick/masking/pseudonym"
 )
 
 // stages is the pipeline in use. Replacing it takes effect with the next batch.
@@ -53,7 +52,7 @@ func (a *App) openStages(ctx context.Context) error {
 
 // buildStages makes the stage list for the sources of now.
 func (a *App) buildStages() error {
-	p, err := stageList(a.sources.all(), a.datamap, a.stages.country, a.stages.policy, a.dayKeys, a.stages.control)
+	p, err := stageList(a.sources.all(), a.datamap, a.stages.country, a.maskStage(), a.stages.control)
 	if err != nil {
 		return err
 	}
@@ -61,8 +60,17 @@ func (a *App) buildStages() error {
 	return nil
 }
 
+// maskStage keeps originals only where they can be sealed.
+func (a *App) maskStage() pipeline.Stage {
+	g := masking.NewEngine(a.stages.policy, a.dayKeys)
+	if a.vault != nil {
+		g.KeepOriginals()
+	}
+	return g
+}
+
 // stageList is the way of a line from raw to judged, in order.
-func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich.Country, policy *masking.Policy, keys pseudonym.Keys, judge pipeline.Stage) (*pipeline.Pipeline, error) {
+func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich.Country, mask, judge pipeline.Stage) (*pipeline.Pipeline, error) {
 	parser, err := parse.New(sources)
 	if err != nil {
 		return nil, err
@@ -76,7 +84,7 @@ func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich
 		pipeline.Named{Name: "normalize", Stage: normalize.New(sources)},
 		pipeline.Named{Name: "enrich", Stage: enricher},
 		pipeline.Named{Name: "classify", Stage: classify.New()},
-		pipeline.Named{Name: "mask", Stage: masking.NewEngine(policy, keys)},
+		pipeline.Named{Name: "mask", Stage: mask},
 		pipeline.Named{Name: "control", Stage: judge},
 	), nil
 }

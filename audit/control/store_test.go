@@ -148,7 +148,9 @@ func randomEntry(r *rand.Rand) audit.Entry {
 	e.Categories = some("user.contact")
 	e.TLSVersion = pick("", "none", "1.0", "1.1", "1.2", "1.3")
 	e.TransferKind = pick("none", "eea", "adequate", "safeguard", "third", "unknown")
-	e.Protocol = pick("http", "http", "kafka")
+	if e.Protocol = pick("http", "http", "kafka", "custody"); e.Protocol == "custody" {
+		e.Operation = pick("share.keep", "share.revoke", "grant.transform")
+	}
 	if r.IntN(3) == 0 {
 		e.FoundKinds, e.FoundPlaces = []string{pick("email", "ipv4", "card"), pick("email", "ipv6")}, []string{pick("query", "user"), pick("path", "host", "referer")}
 	}

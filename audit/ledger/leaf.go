@@ -53,6 +53,7 @@ var errLeaf = errors.New("not a ledger leaf")
 func ChunkLeaf(c *audit.Chunk, now time.Time) Leaf {
 	counts := map[string]uint64{
 		TableEntries: uint64(c.Entries), TableRejections: uint64(c.Rejections), TableFindings: uint64(c.Findings),
+		TableCapsules: uint64(c.Capsules), TableOriginals: uint64(c.Originals),
 	}
 	l := Leaf{
 		Type: LeafChunk, Chunk: c.ID, Version: c.Version, Encoding: EncodingVersion,

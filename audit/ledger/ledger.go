@@ -17,7 +17,10 @@ const (
 	TableEntries    = "entries"
 	TableRejections = "rejections"
 	TableFindings   = "findings"
+	TableCapsules   = "capsules"
+	TableOriginals  = "originals"
 )
 
 // Tables are the tables of a chunk, in the order in which they are checked.
-var Tables = []string{TableEntries, TableRejections, TableFindings}
+// A leaf names the last two only where a chunk has such rows.
+var Tables = []string{TableEntries, TableRejections, TableFindings, TableCapsules, TableOriginals}

@@ -20,6 +20,8 @@ type memoryChunk struct {
 	entries    []audit.Entry
 	rejections []audit.Rejection
 	findings   []audit.Finding
+	capsules   []audit.Capsule
+	originals  []audit.Original
 	open       bool // being written
 	unknown    bool // not in the register
 }
@@ -97,6 +99,14 @@ func (m *memory) FindingsOf(_ context.Context, ids []string, f func(audit.ChunkK
 	return each(m, ids, func(c *memoryChunk) []audit.Finding { return c.findings }, f)
 }
 
+func (m *memory) CapsulesOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Capsule) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Capsule { return c.capsules }, f)
+}
+
+func (m *memory) OriginalsOf(_ context.Context, ids []string, f func(audit.ChunkKey, uint32, *audit.Original) error) error {
+	return each(m, ids, func(c *memoryChunk) []audit.Original { return c.originals }, f)
+}
+
 // add stores a chunk of n entries, two rejections and two findings, and returns
 // its leaf and marks.
 func (m *memory) add(id string, n int) (ledger.Leaf, map[string][]byte) {
@@ -120,6 +130,14 @@ func (m *memory) add(id string, n int) (ledger.Leaf, map[string][]byte) {
 		tables[ledger.TableRejections].Add(ledger.AppendRejection(nil, &r))
 		tables[ledger.TableFindings].Add(ledger.AppendFinding(nil, &f))
 	}
+	for i := range 2 {
+		k, o := *sampleCapsule(), *sampleOriginal()
+		k.Month, o.Row, o.Origin.Offset = fmt.Sprintf("2026-0%d", i+1), uint32(i), uint64(100*i)
+		c.capsules, c.originals = append(c.capsules, k), append(c.originals, o)
+		tables[ledger.TableCapsules].Add(ledger.AppendCapsule(nil, &k))
+		tables[ledger.TableOriginals].Add(ledger.AppendOriginal(nil, &o))
+	}
+	c.Capsules, c.Originals = 2, 2
 	marks := map[string][]byte{}
 	for name, t := range tables {
 		c.Roots[name], marks[name] = t.Root(), t.Marks()

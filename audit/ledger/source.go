@@ -20,6 +20,8 @@ type Source interface {
 	EntriesOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Entry) error) error
 	RejectionsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Rejection) error) error
 	FindingsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Finding) error) error
+	CapsulesOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Capsule) error) error
+	OriginalsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Original) error) error
 }
 
 // LogReader reads the files of the log. Reader is the one over a folder.
@@ -64,6 +66,20 @@ func eachRow(ctx context.Context, src Source, table string, chunks []string, f f
 		return src.RejectionsOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Rejection) error {
 			at = e
 			return see(k, n, AppendRejection(buf[:0], e))
+		})
+	case TableCapsules:
+		var at *audit.Capsule
+		r.id = func() string { return at.ID }
+		return src.CapsulesOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Capsule) error {
+			at = e
+			return see(k, n, AppendCapsule(buf[:0], e))
+		})
+	case TableOriginals:
+		var at *audit.Original
+		r.id = func() string { return at.Origin.EntryID() }
+		return src.OriginalsOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Original) error {
+			at = e
+			return see(k, n, AppendOriginal(buf[:0], e))
 		})
 	default:
 		var at *audit.Finding

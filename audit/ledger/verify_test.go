@@ -74,6 +74,12 @@ func TestVerify(t *testing.T) {
 		want   []ledger.Problem
 	}{
 		{"untouched", func(*testing.T, *fixture) {}, nil},
+		{"an original sealed anew", func(_ *testing.T, f *fixture) { f.store.chunk("c1").originals[1].Sealed = []byte("other") }, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", Row: 1, EntryID: fmt.Sprintf(entryID, 100)},
+		}},
+		{"a capsule exchanged", func(_ *testing.T, f *fixture) { f.store.chunk("c2").capsules[0].Bytes = []byte("other") }, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c2", Version: 1, Table: "capsules", Row: 0, EntryID: sampleCapsule().ID},
+		}},
 		{"a row changed", func(_ *testing.T, f *fixture) { f.store.chunk("c3").entries[4].StatusCode = 403 }, []ledger.Problem{
 			{Kind: ledger.RowChanged, Chunk: "c3", Version: 1, Table: "entries", Row: 4, EntryID: fmt.Sprintf(entryID, 400)},
 		}},
@@ -176,8 +182,10 @@ func TestVerify(t *testing.T) {
 			c := f.store.chunk("c1")
 			c.Salt, c.rejections, c.findings = []byte("x"), nil, nil
 		}, []ledger.Problem{
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "capsules", EntryID: sampleCapsule().ID},
 			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "entries", EntryID: fmt.Sprintf(entryID, 0)},
 			{Kind: ledger.RowRemoved, Chunk: "c1", Version: 1, Table: "findings"},
+			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", EntryID: fmt.Sprintf(entryID, 0)},
 			{Kind: ledger.RowRemoved, Chunk: "c1", Version: 1, Table: "rejections"},
 		}},
 		{"a row changed and the marks gone", func(t *testing.T, f *fixture) {

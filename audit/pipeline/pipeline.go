@@ -38,7 +38,7 @@ func New(stages ...Named) *Pipeline { return &Pipeline{stages: stages} }
 // held of those before is overwritten and its memory reused: parse sizes and
 // clears the events, mask the entries.
 func (p *Pipeline) Process(ctx context.Context, b *audit.Batch) error {
-	b.Rejections, b.Findings = b.Rejections[:0], b.Findings[:0]
+	b.Rejections, b.Findings, b.Unsealed = b.Rejections[:0], b.Findings[:0], b.Unsealed[:0]
 	for _, s := range p.stages {
 		if err := ctx.Err(); err != nil {
 			return err

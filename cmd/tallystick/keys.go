@@ -12,25 +12,33 @@ import (
 )
 
 func (c *cli) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "List and rotate the installation's keys"}
+	cmd := &cobra.Command{Use: "keys", Short: "Make, list and rotate keys"}
 	var asJSON bool
+	var folder string
+	var o officerFlags
 	list := &cobra.Command{
 		Use: "list", Short: "List every key that exists, never its material", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				l, err := ops.Keys(cmd.Context())
-				if err != nil {
+			show := func(l *services.KeyList, err error) error {
+				switch {
+				case err != nil:
 					return err
-				}
-				if asJSON {
+				case asJSON:
 					return json.NewEncoder(c.out).Encode(l.Keys)
 				}
 				return c.printKeys(l)
-			})
+			}
+			if folder != "" || o.store != "" {
+				return show(c.folderKeys(folder, &o))
+			}
+			return c.withOperations(cmd.Context(), func(ops services.Operations) error { return show(ops.Keys(cmd.Context())) })
 		},
 	}
+	list.Flags().StringVar(&folder, "keys", "", "the folder of keys of a person, a reader or a custodian instead")
+	list.Flags().StringVar(&o.store, "store", "", "the key officer's store instead")
+	list.Flags().StringArrayVar(&o.halves, "half", nil, "a half of its key; given twice, by two people")
 	list.Flags().BoolVar(&asJSON, "json", false, "one JSON array")
-	cmd.AddCommand(list, &cobra.Command{
+	cmd.AddCommand(c.keysOfficer(), c.keysVault(), c.keysPerson(), c.keysCustodian(), c.keysWatcher(), list, &cobra.Command{
 		Use: "rotate line", Short: "Make a new key for sealing lines",
 		Long: "Makes a new key for sealing lines. Taps on this data folder use it at once and need no restart;\n" +
 			"a tap on another machine needs a copy of keys/line.pub. The earlier key opens what it sealed\n" +

@@ -25,18 +25,21 @@ func (c *cli) runCommand() *cobra.Command {
 			"The first start prints a link that makes the first account; it works once, for ten minutes, from this machine.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
+				return &text.Hint{Err: fmt.Errorf("--log-level %s: not known", level), Hint: "--log-level debug, info, warn or error"}
+			}
+			if target == services.CustodianTarget {
+				return c.runCustodian(cmd.Context(), level)
+			}
 			targets, err := services.ParseTargets(target)
 			if err != nil {
 				return err
-			}
-			if err := new(slog.Level).UnmarshalText([]byte(level)); err != nil {
-				return &text.Hint{Err: fmt.Errorf("--log-level %s: not known", level), Hint: "--log-level debug, info, warn or error"}
 			}
 			return c.run(cmd.Context(), targets, demo, listen, logger(c.err, level))
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", "))
+	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", ")+"; or custodian, alone and with its own --config")
 	f.BoolVar(&demo, "demo", false, "run an invented company with thirty days of history and live traffic, in a data folder of its own")
 	f.StringVar(&listen, "listen", "", "address of the console (default console.listen)")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")

@@ -19,7 +19,8 @@ import (
 type verifyFlags struct {
 	checkpoint, from, to string
 	since                bool
-	proof, log, key      string
+	proof, bundle        string
+	log, key             string
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 		Long: "Exit code 0: every row is as the ledger committed to it. 1: not so; of each table of a chunk the first changed, removed or added row is named.\n" +
 			"Keep checkpoints elsewhere and give one with --checkpoint: only against it do a rollback and a fork show.\n" +
 			"--from, --to and --since bound the rows that are recomputed, by when they became part of the record; the log is always checked whole.\n" +
-			"--proof checks one file of tallystick ledger prove, and --log the ledger's own files or a copy of them, with --key alone, on any machine.",
+			"--proof checks one file of tallystick ledger prove, --bundle one of tallystick reencrypt bundle, and --log the ledger's own files or a copy of them, with --key alone, on any machine.",
 		Example: "  tallystick ledger verify\n" +
 			"  tallystick ledger verify --checkpoint kept.txt --since\n" +
 			"  tallystick ledger verify --from 2026-11-01 --to 2026-12-01\n" +
@@ -43,6 +44,8 @@ func (c *cli) verifyCommand() *cobra.Command {
 				return err
 			case v.proof != "":
 				return c.verifyProof(v.proof, v.key)
+			case v.bundle != "":
+				return c.verifyBundle(v.bundle, v.key)
 			case v.log != "":
 				return c.verifyLog(cmd.Context(), v.log, v.key, r.Checkpoint)
 			}
@@ -63,16 +66,28 @@ func (c *cli) verifyCommand() *cobra.Command {
 	f.StringVar(&v.from, "from", "", "first day, YYYY-MM-DD, UTC")
 	f.StringVar(&v.to, "to", "", "the day after the last, YYYY-MM-DD, UTC")
 	f.StringVar(&v.proof, "proof", "", "file of tallystick ledger prove; nothing else is read")
+	f.StringVar(&v.bundle, "bundle", "", "file of tallystick reencrypt bundle; nothing else is read")
 	f.StringVar(&v.log, "log", "", "folder of a ledger or of a copy of it; only its files are checked, no row")
-	f.StringVar(&v.key, "key", "", "file with the ledger's public key, for --proof and --log")
+	f.StringVar(&v.key, "key", "", "file with the ledger's public key, for --proof, --bundle and --log")
 	return cmd
+}
+
+// given counts the flags that have a value.
+func given(values ...string) int {
+	n := 0
+	for _, v := range values {
+		if v != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // request checks the flags and reads what they name.
 func (v *verifyFlags) request(cmd *cobra.Command) (services.VerifyRequest, error) {
 	r := services.VerifyRequest{Since: v.since}
-	if (v.proof == "" && v.log == "") != (v.key == "") || v.proof != "" && v.log != "" {
-		return r, usage(cmd, errors.New("--key belongs to one of --proof and --log"))
+	if given(v.proof, v.bundle, v.log) != given(v.key) {
+		return r, usage(cmd, errors.New("--key belongs to one of --proof, --bundle and --log"))
 	}
 	if v.since && v.checkpoint == "" {
 		return r, usage(cmd, errors.New("--since needs the checkpoint since which to verify"))

@@ -2,6 +2,7 @@ package registers
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -21,11 +22,20 @@ type Act struct {
 // Record writes an act to the trail, durably, before the act happens. If it
 // returns an error the act must not happen.
 func (d *DB) Record(ctx context.Context, actor, act, object string, allowed bool, reason string) error {
+	return d.record(ctx, d.sql, actor, act, object, allowed, reason)
+}
+
+// executor is the database or a transaction.
+type executor interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (d *DB) record(ctx context.Context, on executor, actor, act, object string, allowed bool, reason string) error {
 	n := 0
 	if allowed {
 		n = 1
 	}
-	_, err := d.sql.ExecContext(ctx,
+	_, err := on.ExecContext(ctx,
 		`INSERT INTO trail (id, at, actor, act, object, allowed, reason) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ? FROM trail`,
 		millis(d.now()), actor, act, object, n, reason)
 	if err != nil {
@@ -36,7 +46,11 @@ func (d *DB) Record(ctx context.Context, actor, act, object string, allowed bool
 
 // Acts returns the newest acts, newest first, at most limit.
 func (d *DB) Acts(ctx context.Context, limit int) ([]Act, error) {
-	rows, err := d.sql.QueryContext(ctx, `SELECT id, at, actor, act, object, allowed, reason FROM trail ORDER BY id DESC LIMIT ?`, limit)
+	return d.acts(ctx, `ORDER BY id DESC LIMIT ?`, limit)
+}
+
+func (d *DB) acts(ctx context.Context, rest string, args ...any) ([]Act, error) {
+	rows, err := d.sql.QueryContext(ctx, `SELECT id, at, actor, act, object, allowed, reason FROM trail `+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the trail: %w", err)
 	}
@@ -52,4 +66,9 @@ func (d *DB) Acts(ctx context.Context, limit int) ([]Act, error) {
 		out = append(out, a)
 	}
 	return out, rows.Err()
+}
+
+// ActsAfter returns the acts after number id, oldest first, at most limit.
+func (d *DB) ActsAfter(ctx context.Context, id int64, limit int) ([]Act, error) {
+	return d.acts(ctx, `WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
 }

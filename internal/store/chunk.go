@@ -61,6 +61,8 @@ func chunksTable() *table[chunk] {
 		u32("entries", func(c *C) *uint32 { return &c.c.Entries }),
 		u32("rejections", func(c *C) *uint32 { return &c.c.Rejections }),
 		u32("findings", func(c *C) *uint32 { return &c.c.Findings }),
+		u32("capsules", func(c *C) *uint32 { return &c.c.Capsules }),
+		u32("originals", func(c *C) *uint32 { return &c.c.Originals }),
 		kv("roots", func(c *C) *map[string]string { return &c.roots }),
 		kv("row_marks", func(c *C) *map[string]string { return &c.marks }),
 	}}

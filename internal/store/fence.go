@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -89,7 +91,7 @@ func (s *Store) number(ctx context.Context, sql string, params clickhouse.Parame
 
 // Kept is what the store holds of an announced chunk, by the partitions in which
 // tables are divided: those that were inserted whole. A nil one holds nothing.
-type Kept struct{ entries, rejections, findings map[uint64]bool }
+type Kept struct{ entries, rejections, findings, originals map[uint64]bool }
 
 // tokensTell is for how many chunks the insert tokens are sure to tell what is
 // there: 10,000 blocks a table, and a chunk of up to 100 months.
@@ -114,6 +116,7 @@ func (s *Store) Kept(ctx context.Context, c *audit.Chunk) (*Kept, error) {
 		{"entries_all", "toYYYYMM(event_time)", &k.entries},
 		{"rejections_all", "toYYYYMMDD(received)", &k.rejections},
 		{"findings_all", "toYYYYMM(time)", &k.findings},
+		{"originals", "toUInt64(replaceOne(month, '-', ''))", &k.originals},
 	} {
 		*part.into = map[uint64]bool{}
 		t := &table[uint64]{name: part.table, fields: []field[uint64]{u64("n", func(n *uint64) *uint64 { return n })}}
@@ -136,6 +139,11 @@ func (k *Kept) Entry(e *audit.Entry) bool {
 func (k *Kept) rejection(r *audit.Rejection) bool {
 	y, m, d := r.Received.UTC().Date()
 	return k != nil && k.rejections[uint64(y*10000+int(m)*100+d)]
+}
+
+func (k *Kept) original(o *audit.Original) bool {
+	n, err := strconv.ParseUint(strings.Replace(o.Month, "-", "", 1), 10, 64)
+	return k != nil && err == nil && k.originals[n]
 }
 
 func (k *Kept) finding(f *audit.Finding) bool {

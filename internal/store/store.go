@@ -67,6 +67,8 @@ type Store struct {
 	complete   *table[Completeness]
 	ranges     *table[streamRange]
 	marks      *table[Mark]
+	capsules   *table[capsule]
+	originals  *table[original]
 }
 
 // base are the settings of every statement. The query log would keep literals,
@@ -108,6 +110,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
 		entries: entriesTable(), rejections: rejectionsTable(), findings: findingsTable(),
 		chunks: chunksTable(), leaves: leavesTable(), complete: completenessTable(),
 		ranges: streamRangesTable(), marks: marksTable(),
+		capsules: capsulesTable(), originals: originalsTable(),
 	}
 	if err := s.migrate(ctx, migrations()); err != nil {
 		_ = conn.Close()

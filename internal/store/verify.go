@@ -52,11 +52,11 @@ func (s *Store) EachSuperseded(ctx context.Context, fn func(audit.ChunkKey) erro
 	return s.eachKey(ctx, "superseded", fn)
 }
 
-// EachStored calls fn for each version of a chunk that has entries, rejections
-// or findings in the store, once a table. Findings that come from no chunk are
+// EachStored calls fn for each version of a chunk that has rows in the store,
+// once a table. Findings that come from no chunk are
 // left out.
 func (s *Store) EachStored(ctx context.Context, fn func(audit.ChunkKey) error) error {
-	for _, name := range []string{s.entries.name, s.rejections.name, s.findings.name} {
+	for _, name := range []string{s.entries.name, s.rejections.name, s.findings.name, s.capsules.name, s.originals.name} {
 		if err := s.eachKey(ctx, name, fn); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (s *Store) Attempt(ctx context.Context, id string, version uint16) (begun, 
 // Discard removes what an attempt at a later version left behind.
 func (s *Store) Discard(ctx context.Context, id string, version uint16) error {
 	for _, t := range []struct{ table, id string }{
-		{"entries_all", "chunk"}, {"rejections_all", "chunk"}, {"findings_all", "chunk"}, {"entries_hourly_all", "chunk"}, {"completeness_all", "chunk"}, {"chunks", "id"},
+		{"entries_all", "chunk"}, {"rejections_all", "chunk"}, {"findings_all", "chunk"}, {"capsules", "chunk"}, {"originals", "chunk"}, {"entries_hourly_all", "chunk"}, {"completeness_all", "chunk"}, {"chunks", "id"},
 	} {
 		ctx := clickhouse.Context(ctx, clickhouse.WithSettings(withMutations()), clickhouse.WithParameters(ofChunk(id, version)))
 		if err := s.conn.Exec(ctx, "ALTER TABLE "+t.table+" DELETE WHERE "+t.id+" = {chunk:String} AND version = {version:UInt16}"); err != nil {

@@ -21,3 +21,6 @@ func (s *Store) SiteTinkPRF() (*prf.Set, error) {
 
 // Handle returns the keyset of a role.
 func (s *Store) Handle(r Role) (*keyset.Handle, error) { return s.handle(r) }
+
+// SetNow replaces the clock of a vault.
+func (v *Vault) SetNow(now func() time.Time) { v.now = now }

@@ -43,10 +43,16 @@ const (
 	RoleSite    Role = "site"    // PRF: stream names and line marks; opens nothing
 	RoleLedger  Role = "ledger"  // Ed25519: signs checkpoints
 	RoleWebhook Role = "webhook" // 32 bytes: MAC of webhooks
+	RolePerson  Role = "person"  // Ed25519: whoever requests, approves, reads or keeps fragments, and the key officer
+	RoleInbox   Role = "inbox"   // HPKE: what is sent to a custodian
 )
 
-// Roles are all roles in the order in which Ensure makes them.
-var roles = []Role{RoleInstall, RoleLine, RoleTap, RoleSite, RoleLedger, RoleWebhook}
+// roles are an installation's, in the order in which Ensure makes them; known
+// are all that a folder may have.
+var (
+	roles = []Role{RoleInstall, RoleLine, RoleTap, RoleSite, RoleLedger, RoleWebhook}
+	known = append(roles[:len(roles):len(roles)], RolePerson, RoleInbox)
+)
 
 // ErrNoKeyset is wrapped by errors about a role that this folder has no keyset of.
 var ErrNoKeyset = errors.New("no such keyset")
@@ -71,7 +77,7 @@ func Open(dir string, kek tink.AEAD) (*Store, error) {
 		return nil, fmt.Errorf("failed to create the folder of keysets: %w", err)
 	}
 	s := &Store{dir: dir, kek: kek, handles: map[Role]*keyset.Handle{}}
-	for _, r := range roles {
+	for _, r := range known {
 		if _, err := s.handle(r); err != nil && !errors.Is(err, ErrNoKeyset) {
 			return nil, err
 		}
@@ -234,7 +240,7 @@ type Info struct {
 // proxy re-encryption under reencrypt/NAME.
 func (s *Store) List() ([]Info, error) {
 	var out []Info
-	for _, r := range roles {
+	for _, r := range known {
 		h, err := s.handle(r)
 		if errors.Is(err, ErrNoKeyset) {
 			continue

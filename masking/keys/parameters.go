@@ -17,14 +17,14 @@ import (
 // HKDF-SHA256 and AES-256-GCM; Ed25519 with raw signatures; HMAC-SHA-256.
 func parameters(r Role) (key.Parameters, error) {
 	switch r {
-	case RoleLine:
+	case RoleLine, RoleInbox:
 		return hpke.NewParameters(hpke.ParametersOpts{
 			KEMID:   hpke.DHKEM_X25519_HKDF_SHA256,
 			KDFID:   hpke.HKDFSHA256,
 			AEADID:  hpke.AES256GCM,
 			Variant: hpke.VariantTink,
 		})
-	case RoleInstall, RoleTap, RoleLedger:
+	case RoleInstall, RoleTap, RoleLedger, RolePerson:
 		p, err := ed25519.NewParameters(ed25519.VariantNoPrefix)
 		return &p, err
 	case RoleSite, RoleWebhook:

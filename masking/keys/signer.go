@@ -2,6 +2,7 @@ package keys
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -21,6 +22,15 @@ type Signer struct {
 
 // Public is the public half.
 func (s *Signer) Public() ed25519.PublicKey { return s.public }
+
+// ParsePublic reads a public key as Signer prints it: base64 of 32 bytes.
+func ParsePublic(s string) (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(b) != ed25519.PublicKeySize {
+		return nil, errors.New("not an Ed25519 public key in base64")
+	}
+	return b, nil
+}
 
 // Sign returns the 64-byte signature of msg.
 func (s *Signer) Sign(msg []byte) ([]byte, error) { return s.sign.Sign(msg) }

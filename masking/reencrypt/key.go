@@ -148,3 +148,21 @@ func (k *PublicKey) verifies(msg []byte, sig *[signatureSize]byte) bool {
 	d := sha256.Sum256(msg)
 	return k.verify.Verify(d[:], sig[:], &secec.ECDSAOptions{Encoding: secec.EncodingCompact, RejectMalleable: true})
 }
+
+// Sign signs a message, 64 bytes, to prove possession of the private key. The
+// message begins with what it is for. Constant time.
+func (k *PrivateKey) Sign(msg []byte) ([]byte, error) {
+	if !k.ok() {
+		return nil, ErrMissing
+	}
+	sig, err := k.signMessage(msg)
+	return sig[:], err
+}
+
+// Verify checks what Sign made: ErrSignature.
+func (k *PublicKey) Verify(msg, sig []byte) error {
+	if !k.known() || len(sig) != signatureSize || !k.verifies(msg, (*[signatureSize]byte)(sig)) {
+		return ErrSignature
+	}
+	return nil
+}

@@ -82,11 +82,15 @@ type Store interface {
 	InsertEntries(ctx context.Context, c *audit.Chunk, b *store.EntryBlock) error
 	InsertRejectionsBut(ctx context.Context, c *audit.Chunk, rs []audit.Rejection, kept *store.Kept) error
 	InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error
+	InsertCapsules(ctx context.Context, c *audit.Chunk, cs []audit.Capsule) error
+	InsertOriginalsBut(ctx context.Context, c *audit.Chunk, os []audit.Original, kept *store.Kept) error
 	InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error
 	CloseChunk(ctx context.Context, c *audit.Chunk) error
 	EachEntry(ctx context.Context, chunk string, version uint16, fn func(*audit.Entry) error) error
 	EachRejection(ctx context.Context, chunk string, version uint16, fn func(*audit.Rejection) error) error
 	EachFinding(ctx context.Context, chunk string, version uint16, fn func(*audit.Finding) error) error
+	EachCapsule(ctx context.Context, chunk string, version uint16, fn func(*audit.Capsule) error) error
+	EachOriginal(ctx context.Context, chunk string, version uint16, fn func(*audit.Original) error) error
 	ClosedSince(ctx context.Context, partition int, from int64) ([]*audit.Chunk, error)
 	ClosedBefore(ctx context.Context, partition int, t time.Time) (int64, error)
 }
@@ -118,6 +122,9 @@ type Deps struct {
 	Controls  *control.Set
 	// NewLineSealer makes the sealer of a chunk's rejected lines.
 	NewLineSealer func() (LineSealer, error)
+	// Vault has the public keys that originals are sealed to. Optional: without
+	// it no original is kept.
+	Vault seal.VaultKeys
 	// Versions says what makes the entries now.
 	Versions func() audit.Versions
 	// Stored is told which findings are durable, so that gaps are not raised

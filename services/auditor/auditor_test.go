@@ -15,7 +15,8 @@ import (
 
 // The steps of a chunk, each of which fails once.
 var steps = []string{
-	"before position", "stage", "before intent", "after intent", "before entries", "after entries", "after rejections",
+	"before position", "stage", "before intent", "after intent", "before entries", "after entries", "after capsules",
+	"before originals", "after originals", "after rejections",
 	"before findings", "after findings", "before close", "after close", "before publish", "after publish",
 }
 
@@ -43,7 +44,7 @@ func TestFailingStep(t *testing.T) {
 // The process ends at a step and another one goes on. The batches overlap what
 // is stored, so that the second must not take the chunk's own rows for older.
 func TestEndAtStep(t *testing.T) {
-	for _, step := range []string{"after intent", "after entries", "after findings", "after close", "after publish"} {
+	for _, step := range []string{"after intent", "after entries", "after capsules", "after originals", "after findings", "after close", "after publish"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)

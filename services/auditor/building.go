@@ -7,6 +7,7 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/masking/seal"
 )
 
 type sourceHour struct {
@@ -22,6 +23,9 @@ type building struct {
 	rows       *ledger.Table
 	rejections []audit.Rejection
 	findings   []audit.Finding
+	vault      *seal.Originals // nil without a vault
+	originals  []audit.Original
+	capsules   []audit.Capsule       // of originals, once the chunk is whole
 	gaps       map[string]bool       // ids of the gaps that the worker raised, in this chunk or before
 	missing    map[sourceHour]uint64 // lines that a chain shows to be missing
 	tallies    map[string]Tally      // by boot id
@@ -55,7 +59,8 @@ func (b *building) begin(c *audit.Chunk) {
 	// What they point to must not live on: a finding can hold a whole message.
 	clear(b.rejections)
 	clear(b.findings)
-	b.rejections, b.findings = b.rejections[:0], b.findings[:0]
+	clear(b.originals)
+	b.rejections, b.findings, b.originals, b.capsules, b.vault = b.rejections[:0], b.findings[:0], b.originals[:0], nil, nil
 	if len(b.gaps) >= maxGaps {
 		clear(b.gaps)
 	}
@@ -106,6 +111,9 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 	}
 	if err := b.block.AppendAll(b.entries); err != nil {
 		return fmt.Errorf("failed to encode the entries: %w", err)
+	}
+	if err := b.sealOriginals(a, batch); err != nil {
+		return err
 	}
 	if hour.IsZero() {
 		hour = batch.Received.Truncate(time.Hour)

@@ -46,7 +46,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	d, c := &w.a.deps, b.chunk
 	ledger.SortRejections(b.rejections)
 	ledger.SortFindings(b.findings)
-	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
+	b.closeVault()
 	b.roots()
 	if announced == nil {
 		b.checked = time.Now()
@@ -60,7 +60,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	findings := b.findings
 	if announced != nil {
 		var err error
-		if findings, err = w.takeFromStore(ctx, c); err != nil {
+		if findings, err = w.takeFromStore(ctx, c, announced.Originals > 0 || len(b.originals) > 0); err != nil {
 			return err
 		}
 		if c.Entries == announced.Entries {
@@ -148,6 +148,7 @@ func (w *worker) insert(ctx context.Context, b *building) error {
 	if b.block.Rows() > 0 {
 		g.Go(func() error { return w.a.deps.Store.InsertEntries(ctx, b.chunk, b.block) })
 	}
+	g.Go(func() error { return b.storeOriginals(ctx, w.a.deps.Store) })
 	g.Go(func() error { return w.insertOther(ctx, b) })
 	return g.Wait()
 }
@@ -177,26 +178,23 @@ func (w *worker) insertOther(ctx context.Context, b *building) error {
 	return d.Store.InsertCompleteness(ctx, c, rows)
 }
 
-// roots sets the chunk's roots and row marks from the rows at hand.
+// roots sets the chunk's counts, roots and row marks from the rows at hand.
 func (b *building) roots() {
-	b.chunk.Roots, b.chunk.RowMarks = map[string][]byte{}, map[string][]byte{}
-	set := func(name string, t *ledger.Table) {
-		b.chunk.Roots[name] = t.Root()
-		b.chunk.RowMarks[name] = append([]byte(nil), t.Marks()...)
-	}
-	set(ledger.TableEntries, b.rows)
-	rejections := ledger.NewTable(b.chunk.Salt)
+	t := newTables(b.chunk)
 	for i := range b.rejections {
-		b.scratch = ledger.AppendRejection(b.scratch[:0], &b.rejections[i])
-		rejections.Add(b.scratch)
+		t.rejection(&b.rejections[i])
 	}
-	set(ledger.TableRejections, rejections)
-	findings := ledger.NewTable(b.chunk.Salt)
 	for i := range b.findings {
-		b.scratch = ledger.AppendFinding(b.scratch[:0], &b.findings[i])
-		findings.Add(b.scratch)
+		t.finding(&b.findings[i])
 	}
-	set(ledger.TableFindings, findings)
+	for i := range b.capsules {
+		t.capsule(&b.capsules[i])
+	}
+	for i := range b.originals {
+		t.original(&b.originals[i])
+	}
+	t.tables[ledger.TableEntries] = b.rows
+	t.set(b.chunk)
 }
 
 // publish sends findings to the alerter, keyed by control so that one
@@ -220,40 +218,29 @@ func (w *worker) publish(ctx context.Context, fs []audit.Finding) error {
 }
 
 // takeFromStore takes counts, roots and row marks from the stored rows, and
-// returns the stored findings.
-func (w *worker) takeFromStore(ctx context.Context, c *audit.Chunk) (findings []audit.Finding, err error) {
-	var scratch []byte
-	tables := map[string]*ledger.Table{}
-	for _, name := range ledger.Tables {
-		tables[name] = ledger.NewTable(c.Salt)
+// returns the stored findings. originals tells whether there can be any.
+func (w *worker) takeFromStore(ctx context.Context, c *audit.Chunk, originals bool) (findings []audit.Finding, err error) {
+	t, st := newTables(c), w.a.deps.Store
+	reads := []func() error{
+		func() error { return st.EachEntry(ctx, c.ID, c.Version, t.entry) },
+		func() error { return st.EachRejection(ctx, c.ID, c.Version, t.rejection) },
+		func() error {
+			return st.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
+				findings = append(findings, *f)
+				return t.finding(f)
+			})
+		},
 	}
-	err = w.a.deps.Store.EachEntry(ctx, c.ID, c.Version, func(e *audit.Entry) error {
-		scratch = ledger.AppendEntry(scratch[:0], e)
-		tables[ledger.TableEntries].Add(scratch)
-		return nil
-	})
-	if err == nil {
-		err = w.a.deps.Store.EachRejection(ctx, c.ID, c.Version, func(r *audit.Rejection) error {
-			scratch = ledger.AppendRejection(scratch[:0], r)
-			tables[ledger.TableRejections].Add(scratch)
-			return nil
-		})
+	if originals {
+		reads = append(reads,
+			func() error { return st.EachCapsule(ctx, c.ID, c.Version, t.capsule) },
+			func() error { return st.EachOriginal(ctx, c.ID, c.Version, t.original) })
 	}
-	if err == nil {
-		err = w.a.deps.Store.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
-			scratch = ledger.AppendFinding(scratch[:0], f)
-			tables[ledger.TableFindings].Add(scratch)
-			findings = append(findings, *f)
-			return nil
-		})
+	for _, read := range reads {
+		if err := read(); err != nil {
+			return nil, fmt.Errorf("failed to read chunk %s back: %w", c.ID, err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("failed to read chunk %s back: %w", c.ID, err)
-	}
-	c.Entries, c.Rejections, c.Findings = uint32(tables[ledger.TableEntries].Count()), uint32(tables[ledger.TableRejections].Count()), uint32(tables[ledger.TableFindings].Count())
-	for name, t := range tables {
-		c.Roots[name] = t.Root()
-		c.RowMarks[name] = append([]byte(nil), t.Marks()...)
-	}
+	t.set(c)
 	return findings, nil
 }

@@ -201,7 +201,7 @@ func (w *worker) part(ctx context.Context, m broker.Message, it *work) error {
 	case b := <-w.free:
 		clear(b.Rejections)
 		clear(b.Findings)
-		b.Events, b.Entries, b.Rejections, b.Findings = b.Events[:0], b.Entries[:0], b.Rejections[:0], b.Findings[:0]
+		b.Events, b.Entries, b.Rejections, b.Findings, b.Unsealed = b.Events[:0], b.Entries[:0], b.Rejections[:0], b.Findings[:0], b.Unsealed[:0]
 		b.Lines = b.Lines[:0]
 		it.batch, it.done, it.from = b, make(chan error, 1), m.Offset
 		return nil

@@ -241,7 +241,7 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 	s, c := r.deps.Store, b.chunk
 	ledger.SortRejections(b.rejections)
 	ledger.SortFindings(b.findings)
-	c.Entries, c.Rejections, c.Findings = uint32(b.rows.Count()), uint32(len(b.rejections)), uint32(len(b.findings))
+	b.closeVault()
 	b.roots()
 	if err := s.OpenChunk(ctx, c); err != nil {
 		return err
@@ -250,6 +250,9 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 		if err := s.InsertEntries(ctx, c, b.block); err != nil {
 			return err
 		}
+	}
+	if err := b.storeOriginals(ctx, s); err != nil {
+		return err
 	}
 	if err := s.InsertRejectionsBut(ctx, c, b.rejections, nil); err != nil {
 		return err

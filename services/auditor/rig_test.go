@@ -27,6 +27,7 @@ import (
 	"github.com/tallystick/tallystick/internal/store/storetest"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/plain"
+	"github.com/tallystick/tallystick/masking/reencrypt"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/schemas"
 	"github.com/tallystick/tallystick/services/auditor"
@@ -46,6 +47,7 @@ type rig struct {
 	controls *control.Set
 	cfg      auditor.Config
 	keep     bool             // the broker keeps what is done
+	vault    vault            // without a pair: no original is kept
 	now      func() time.Time // the clock; nil: time.Now
 	wire     *wire            // to the store
 	log      *lockedBuffer
@@ -82,7 +84,9 @@ func newRig(t *testing.T) *rig {
 		wire.next = d.Transport
 		d.Transport, d.Now = wire, func() time.Time { return r.clock() }
 	})
-	*r = rig{wire: wire, log: r.log, t: t, store: &faulty{Store: opened}, client: brokertest.Open(t, brokertest.Start(t)),
+	pair, err := reencrypt.GenerateKey()
+	must(t, err)
+	*r = rig{wire: wire, log: r.log, t: t, vault: vault{pair: pair}, store: &faulty{Store: opened}, client: brokertest.Open(t, brokertest.Start(t)),
 		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{},
 		cfg: auditor.Config{MaxRows: 300, MaxAge: 20 * time.Millisecond, Parallel: 2}}
 	return r
@@ -131,12 +135,16 @@ func (r *rig) startIn(consumer auditor.Consumer) *instance {
 		j.seen[id] = true
 	}
 	r.metrics = prometheus.NewRegistry()
-	a, err := auditor.New(r.cfg, auditor.Deps{
+	deps := auditor.Deps{
 		Pipeline: pipeline.New(pipeline.Named{Name: "judge", Stage: j}), Opener: opener, Store: r.store, Publisher: r, Consumer: consumer,
 		Controls: r.controls, Versions: func() audit.Versions { return audit.Versions{Parser: "1"} }, Stored: j.stored, Clean: !r.keep,
 		Now: r.clock, Registerer: r.metrics, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
-	})
+	}
+	if r.vault.pair != nil {
+		deps.Vault = r.vault
+	}
+	a, err := auditor.New(r.cfg, deps)
 	must(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	in := &instance{Auditor: a, done: make(chan error, 1)}
@@ -273,6 +281,7 @@ func (j *judge) Process(ctx context.Context, b *audit.Batch) error {
 		}
 		*e = audit.Entry{EventTime: timeOf(n), IngestTime: b.Received, Source: b.Source, SourceFormat: "test",
 			Stream: l.Origin.Stream, Generation: l.Origin.Generation, Offset: l.Origin.Offset}
+		b.Unsealed = append(b.Unsealed, audit.Unsealed{Line: i, Class: "identity", Field: "principal_id", Value: plain.New("user " + e.EntryID())})
 		if violates(n) {
 			b.Findings = append(b.Findings, audit.Finding{ID: control.FindingID("AC-01", e.EntryID()), Kind: audit.Violation, Control: "AC-01",
 				ControlVersion: 1, Severity: "high", Time: e.EventTime, Until: e.EventTime, Source: b.Source, EntryID: e.EntryID(), Count: 1})
@@ -363,6 +372,14 @@ func (f *faulty) InsertEntries(ctx context.Context, c *audit.Chunk, b *store.Ent
 
 func (f *faulty) InsertRejectionsBut(ctx context.Context, c *audit.Chunk, rs []audit.Rejection, kept *store.Kept) error {
 	return f.around(ctx, "rejections", func() error { return f.Store.InsertRejectionsBut(ctx, c, rs, kept) })
+}
+
+func (f *faulty) InsertCapsules(ctx context.Context, c *audit.Chunk, cs []audit.Capsule) error {
+	return f.around(ctx, "capsules", func() error { return f.Store.InsertCapsules(ctx, c, cs) })
+}
+
+func (f *faulty) InsertOriginalsBut(ctx context.Context, c *audit.Chunk, os []audit.Original, kept *store.Kept) error {
+	return f.around(ctx, "originals", func() error { return f.Store.InsertOriginalsBut(ctx, c, os, kept) })
 }
 
 func (f *faulty) InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error {
@@ -458,11 +475,10 @@ func (r *rig) check(want []origin, faults ...string) {
 		if _, open, err := r.store.Store.Position(ctx, p); err != nil || open != nil {
 			r.t.Errorf("partition %d has an open chunk (%v)", p, err)
 		}
-		closed, err := r.store.ClosedSince(ctx, p, 0)
-		must(r.t, err)
-		for _, c := range closed {
-			must(r.t, r.checkRoots(c))
-		}
+	}
+	r.eachChunk(r.checkRoots)
+	if r.vault.pair != nil && r.vault.until == "" {
+		r.checkOriginals(entries)
 	}
 }
 
@@ -496,8 +512,19 @@ func (r *rig) checkRoots(c *audit.Chunk) error {
 		r.store.EachFinding(ctx, c.ID, c.Version, func(f *audit.Finding) error {
 			tables[ledger.TableFindings].Add(ledger.AppendFinding(nil, f))
 			return nil
+		}),
+		r.store.EachCapsule(ctx, c.ID, c.Version, func(k *audit.Capsule) error {
+			tables[ledger.TableCapsules].Add(ledger.AppendCapsule(nil, k))
+			return nil
+		}),
+		r.store.EachOriginal(ctx, c.ID, c.Version, func(o *audit.Original) error {
+			tables[ledger.TableOriginals].Add(ledger.AppendOriginal(nil, o))
+			return nil
 		}))
 	for name, table := range tables {
+		if table.Count() == 0 && c.Roots[name] == nil && (name == ledger.TableCapsules || name == ledger.TableOriginals) {
+			continue
+		}
 		if string(c.Roots[name]) != string(table.Root()) {
 			r.t.Errorf("chunk %s: the root of %s is not that of its rows", c.ID, name)
 		}

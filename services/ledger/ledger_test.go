@@ -91,6 +91,12 @@ func (m *memory) EntriesOf(context.Context, []string, func(audit.ChunkKey, uint3
 func (m *memory) RejectionsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
 	return nil
 }
+func (m *memory) CapsulesOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Capsule) error) error {
+	return nil
+}
+func (m *memory) OriginalsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Original) error) error {
+	return nil
+}
 func (m *memory) FindingsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Finding) error) error {
 	return nil
 }

@@ -1,0 +1,89 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/ledger"
+)
+
+// provenCapsules appends a chunk of n capsules between others and proves each.
+func provenCapsules(t *testing.T, n int) ([]*ledger.RowProof, string) {
+	t.Helper()
+	ctx, dir := context.Background(), t.TempDir()
+	log := openLog(t, dir)
+	salt := []byte("salt of the chunk")
+	set, table := ledger.NewRowSet(ledger.TableCapsules, salt), ledger.NewTable(salt)
+	var rows [][]byte
+	for i := range n {
+		c := sampleCapsule()
+		c.ID = fmt.Sprintf("%016d", i)
+		row := ledger.AppendCapsule(nil, c)
+		set.Add(row)
+		table.Add(row)
+		rows = append(rows, row)
+	}
+	var index []uint64
+	for i := range 5 {
+		c := &audit.Chunk{ID: fmt.Sprintf("c%d", i), Version: 1, Capsules: uint32(n), Roots: map[string][]byte{ledger.TableCapsules: table.Root()}}
+		list, err := log.Append(ctx, ledger.ChunkLeaf(c, leafTime))
+		must(t, err)
+		index = append(index, list...)
+	}
+	var out []*ledger.RowProof
+	for i, row := range rows {
+		p, err := set.Prove(ctx, ledger.OpenReader(dir), log.Checkpoint(), index[3], uint64(i), row)
+		must(t, err)
+		out = append(out, p)
+	}
+	text, err := ledger.VerifierKey(testKey(1).Public(), origin)
+	must(t, err)
+	return out, text
+}
+
+func TestRowProof(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 7, 8, 33} {
+		proofs, key := provenCapsules(t, n)
+		for i, p := range proofs {
+			leaf, err := p.Check(key)
+			if err != nil || leaf.Chunk != "c3" {
+				t.Fatalf("row %d of %d: leaf of %q, error %v", i, n, leaf.Chunk, err)
+			}
+		}
+	}
+}
+
+func TestRowProofRefuses(t *testing.T) {
+	for name, change := range map[string]func(*ledger.RowProof){
+		"another row":        func(p *ledger.RowProof) { p.Row = ledger.AppendCapsule(nil, sampleCapsule()) },
+		"another number":     func(p *ledger.RowProof) { p.Number++ },
+		"a number too large": func(p *ledger.RowProof) { p.Number = 1 << 63 },
+		"another blind":      func(p *ledger.RowProof) { p.Blind[0]++ },
+		"a short blind":      func(p *ledger.RowProof) { p.Blind = p.Blind[:15] },
+		"another path":       func(p *ledger.RowProof) { p.Path[0][0]++ },
+		"a short path":       func(p *ledger.RowProof) { p.Path = p.Path[:1] },
+		"a short hash":       func(p *ledger.RowProof) { p.Path[0] = p.Path[0][:31] },
+		"another table":      func(p *ledger.RowProof) { p.Table = ledger.TableOriginals },
+		"another leaf":       func(p *ledger.RowProof) { p.Leaf[len(p.Leaf)-3]++ },
+		"another index":      func(p *ledger.RowProof) { p.Index-- },
+		"another log path":   func(p *ledger.RowProof) { p.LogPath[0][0]++ },
+		"another checkpoint": func(p *ledger.RowProof) { p.Checkpoint[len(p.Checkpoint)-5]++ },
+		"no leaf":            func(p *ledger.RowProof) { p.Leaf = nil },
+		"nothing":            func(p *ledger.RowProof) { *p = ledger.RowProof{} },
+	} {
+		proofs, key := provenCapsules(t, 7)
+		change(proofs[4])
+		if _, err := proofs[4].Check(key); !errors.Is(err, ledger.ErrProof) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	proofs, _ := provenCapsules(t, 2)
+	key, err := ledger.VerifierKey(testKey(2).Public(), origin)
+	must(t, err)
+	if _, err := proofs[0].Check(key); !errors.Is(err, ledger.ErrProof) {
+		t.Errorf("another ledger: error %v", err)
+	}
+}

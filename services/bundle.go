@@ -1,0 +1,154 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/evidence"
+	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+// maxEvidence is the most entries of one bundle.
+const maxEvidence = 10_000
+
+// Evidence implements Operations.
+func (a *App) Evidence(ctx context.Context, r EvidenceRequest) (*EvidenceResult, error) {
+	if err := a.registers.Record(ctx, actorOf(ctx), "evidence.bundle", strconv.Itoa(len(r.Entries))+" entries", true, r.Reason); err != nil {
+		return nil, err
+	}
+	if len(r.Entries) == 0 || len(r.Entries) > maxEvidence {
+		return nil, &text.Hint{Err: fmt.Errorf("a bundle is of 1 to %d entries, not %d", maxEvidence, len(r.Entries)), Hint: `take ids from tallystick sql "SELECT event_id FROM entries WHERE ..."`}
+	}
+	if err := a.settle(ctx); err != nil {
+		return nil, err
+	}
+	b, err := a.bundle(ctx, r.Entries)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := b.Write(&out); err != nil {
+		return nil, err
+	}
+	return &EvidenceResult{Data: out.Bytes(), Entries: len(b.Entries), Originals: len(b.Originals), Capsules: len(b.Capsules)}, nil
+}
+
+// bundle collects entries, their originals and what proves them.
+func (a *App) bundle(ctx context.Context, ids []string) (*evidence.Bundle, error) {
+	chunks := map[audit.ChunkKey]*wantedOf{}
+	var order []audit.ChunkKey
+	for _, id := range ids {
+		o, err := audit.ParseEntryID(id)
+		if err != nil {
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: %w", id, err), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
+		}
+		at, err := a.store.FindEntry(ctx, o)
+		switch {
+		case err != nil:
+			return nil, err
+		case at == nil:
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: there is no such entry", id), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
+		case !at.Sequenced:
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: its chunk has no leaf yet", id), Hint: "try again in a few seconds; the process with the ledger makes the leaf"}
+		}
+		if chunks[at.ChunkKey] == nil {
+			chunks[at.ChunkKey], order = &wantedOf{place: at, ids: map[string]bool{}}, append(order, at.ChunkKey)
+		}
+		chunks[at.ChunkKey].ids[id] = true
+	}
+	cp, err := a.ledger.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &evidence.Bundle{}
+	for _, k := range order {
+		if err := a.proveChunk(ctx, b, chunks[k], cp); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// wantedOf are the entries that are wanted of a chunk.
+type wantedOf struct {
+	place *store.EntryPlace // of one of them
+	ids   map[string]bool
+}
+
+// proveChunk adds a chunk's entries that are wanted, their originals and the
+// capsules of those.
+func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, cp auditledger.Checkpoint) error {
+	k := w.place.ChunkKey
+	prove := prover{salt: w.place.Salt, log: auditledger.OpenReader(a.dir.join("ledger")), cp: cp, leaf: w.place.Leaf}
+	err := proveRows(ctx, prove, auditledger.TableEntries, func(f func(*audit.Entry) error) error { return a.store.EachEntry(ctx, k.ID, k.Version, f) },
+		auditledger.AppendEntry, func(e *audit.Entry) bool { return w.ids[e.EntryID()] },
+		func(e *audit.Entry, proof *auditledger.RowProof) error { return b.AddEntry(e, proof) })
+	if err != nil {
+		return err
+	}
+	capsules := map[string]bool{}
+	err = proveRows(ctx, prove, auditledger.TableOriginals, func(f func(*audit.Original) error) error { return a.store.EachOriginal(ctx, k.ID, k.Version, f) },
+		auditledger.AppendOriginal, func(o *audit.Original) bool { return w.ids[o.Origin.EntryID()] },
+		func(o *audit.Original, proof *auditledger.RowProof) error {
+			capsules[o.Capsule] = true
+			b.Originals = append(b.Originals, evidence.Original{Original: *o, Proof: *proof})
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	return proveRows(ctx, prove, auditledger.TableCapsules, func(f func(*audit.Capsule) error) error { return a.store.EachCapsule(ctx, k.ID, k.Version, f) },
+		auditledger.AppendCapsule, func(c *audit.Capsule) bool { return capsules[c.ID] },
+		func(c *audit.Capsule, proof *auditledger.RowProof) error {
+			b.Capsules = append(b.Capsules, evidence.Capsule{ID: c.ID, Proof: *proof})
+			return nil
+		})
+}
+
+// prover makes proofs of one chunk.
+type prover struct {
+	salt []byte
+	log  *auditledger.Reader
+	cp   auditledger.Checkpoint
+	leaf uint64
+}
+
+// proveRows walks the rows of a table, all of which make its root, and hands out
+// those that are wanted with their proofs.
+func proveRows[T any](ctx context.Context, p prover, table string, each func(func(*T) error) error, row func([]byte, *T) []byte,
+	wanted func(*T) bool, add func(*T, *auditledger.RowProof) error) error {
+	type found struct {
+		value     T
+		number    uint64
+		canonical []byte
+	}
+	set, n := auditledger.NewRowSet(table, p.salt), uint64(0)
+	var list []found
+	err := each(func(v *T) error {
+		canonical := row(nil, v)
+		if wanted(v) {
+			list = append(list, found{*v, n, canonical})
+		}
+		n++
+		set.Add(canonical)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to read the %s of a chunk: %w", table, err)
+	}
+	for i := range list {
+		proof, err := set.Prove(ctx, p.log, p.cp, p.leaf, list[i].number, list[i].canonical)
+		if err != nil {
+			return err
+		}
+		if err := add(&list[i].value, proof); err != nil {
+			return err
+		}
+	}
+	return nil
+}
