@@ -49,18 +49,18 @@ func New() *Stage {
 
 // Process is the stage.
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
+	buf := make([]detect.Match, 0, 32) // one for the batch: what goes to a detector escapes
 	for i := range b.Events {
 		if e := &b.Events[i]; !e.Rejected {
 			e.Found = e.Found[:0]
-			s.event(e)
+			s.event(e, buf)
 		}
 	}
 	return nil
 }
 
-// event looks at every field of one event.
-func (s *Stage) event(e *audit.Event) {
-	var buf [16]detect.Match
+// event looks at every field of one event; buf is room for matches.
+func (s *Stage) event(e *audit.Event, buf []detect.Match) {
 	target := e.Target.Reveal(access)
 	query := strings.IndexByte(target, '?')
 	for _, m := range s.detector.Scan(buf[:0], target) {
@@ -70,10 +70,10 @@ func (s *Stage) event(e *audit.Event) {
 		}
 		s.add(e, &m, place)
 	}
-	s.look(e, e.Referer, "", "referer")
-	s.look(e, e.UserAgent, "", "user_agent")
-	s.look(e, e.User, "", "user")
-	s.look(e, e.ResourceName, "", "resource")
+	s.look(e, buf, e.Referer, "", "referer")
+	s.look(e, buf, e.UserAgent, "", "user_agent")
+	s.look(e, buf, e.User, "", "user")
+	s.look(e, buf, e.ResourceName, "", "resource")
 	for _, m := range s.detector.Scan(buf[:0], e.Host.Reveal(access)) {
 		if m.Kind != detect.IPv4 && m.Kind != detect.IPv6 { // the server's own address
 			s.add(e, &m, "host")
@@ -84,16 +84,15 @@ func (s *Stage) event(e *audit.Event) {
 		if i > 0 && f.Value == e.Fields[i-1].Value && strings.HasPrefix(f.Name, "header:") {
 			continue // the same value again under the name of a header
 		}
-		s.look(e, f.Value, f.Name, f.Name)
+		s.look(e, buf, f.Value, f.Name, f.Name)
 	}
 }
 
 // look adds what stands in one value.
-func (s *Stage) look(e *audit.Event, t plain.Text, name, place string) {
+func (s *Stage) look(e *audit.Event, buf []detect.Match, t plain.Text, name, place string) {
 	if t.Empty() {
 		return
 	}
-	var buf [8]detect.Match
 	for _, m := range s.detector.Named(buf[:0], name, t.Reveal(access)) {
 		s.add(e, &m, place)
 	}
