@@ -188,7 +188,7 @@ func (s *Store) Replayed(ctx context.Context, c *audit.Chunk, rs []audit.Rejecti
 	}
 	counts := map[place]uint64{}
 	for i := range rs {
-		if err := b.append(&replayed{rejection: &rs[i], chunk: c.ID}); err != nil {
+		if err := b.append(&replayed{origin: rs[i].Origin, chunk: c.ID}); err != nil {
 			return err
 		}
 		counts[place{rs[i].Source, rs[i].Hour.Truncate(time.Hour)}]++
@@ -207,16 +207,16 @@ func (s *Store) Replayed(ctx context.Context, c *audit.Chunk, rs []audit.Rejecti
 
 // replayed is a row of replayed.
 type replayed struct {
-	rejection *audit.Rejection
-	chunk     string
+	origin audit.Origin
+	chunk  string
 }
 
 func replayedTable() *table[replayed] {
 	type R = replayed
 	return &table[R]{name: "replayed", fields: []field[R]{
-		word("stream", func(r *R) *string { return &r.rejection.Origin.Stream }),
-		u32("generation", func(r *R) *uint32 { return &r.rejection.Origin.Generation }),
-		u64("offset", func(r *R) *uint64 { return &r.rejection.Origin.Offset }),
+		word("stream", func(r *R) *string { return &r.origin.Stream }),
+		u32("generation", func(r *R) *uint32 { return &r.origin.Generation }),
+		u64("offset", func(r *R) *uint64 { return &r.origin.Offset }),
 		str("chunk", func(r *R) *string { return &r.chunk }),
 	}}
 }
