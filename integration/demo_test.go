@@ -38,7 +38,7 @@ func TestDemoInBrowser(t *testing.T) {
 	s := newSite(t, t.TempDir())
 	begin := time.Now()
 	i := s.start("--demo", "--data", "demo", "--listen", "127.0.0.1:0")
-	link := i.await(0, `(?m)^first sign-in .*: (http\S+)$`)
+	link := i.await(10*time.Second, `(?m)^first sign-in .*: (http\S+)$`)
 	v := &visit{Browser: chromium.Open(t), t: t, i: i, base: i.url()}
 	v.signIn(link)
 	i.await(2*time.Minute, `the history of .* is in: `)
