@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const haproxyConf = `global
   log stdout len 4096 format raw local0 info
   maxconn 512
-  nbthread 2
+  nbthread 1
 defaults
   mode http
   log global
@@ -47,6 +49,11 @@ func TestHAProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
+	// HAProxy drops what a full pipe does not take, and with several threads also
+	// what two of them write at once.
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		t.Fatal(err)
+	}
 	h.collector = collect(t, r, filepath.Join(dir, "haproxy.log"))
 	launch(t, dir, addr, w, path, "-db", "-f", conf)
 	_ = w.Close()
