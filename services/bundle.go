@@ -43,18 +43,9 @@ func (a *App) bundle(ctx context.Context, ids []string) (*evidence.Bundle, error
 	chunks := map[audit.ChunkKey]*wantedOf{}
 	var order []audit.ChunkKey
 	for _, id := range ids {
-		o, err := audit.ParseEntryID(id)
+		at, err := a.provable(ctx, id)
 		if err != nil {
-			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: %w", id, err), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
-		}
-		at, err := a.store.FindEntry(ctx, o)
-		switch {
-		case err != nil:
 			return nil, err
-		case at == nil:
-			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: there is no such entry", id), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
-		case !at.Sequenced:
-			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: its chunk has no leaf yet", id), Hint: "try again in a few seconds; the process with the ledger makes the leaf"}
 		}
 		if chunks[at.ChunkKey] == nil {
 			chunks[at.ChunkKey], order = &wantedOf{place: at, ids: map[string]bool{}}, append(order, at.ChunkKey)

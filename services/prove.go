@@ -8,6 +8,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -45,6 +46,15 @@ func (a *App) Prove(ctx context.Context, r ProveRequest) (*ProveResult, error) {
 }
 
 func (a *App) proveEntry(ctx context.Context, files *auditledger.Reader, id string, cp auditledger.Checkpoint) (*auditledger.Proof, error) {
+	at, err := a.provable(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return files.ProveEntry(ctx, a.store, at.Salt, at.ChunkKey, at.Row, at.Leaf, cp)
+}
+
+// provable finds the entry that a proof is wanted of.
+func (a *App) provable(ctx context.Context, id string) (*store.EntryPlace, error) {
 	o, err := audit.ParseEntryID(id)
 	if err != nil {
 		return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: %w", id, err), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
@@ -58,7 +68,7 @@ func (a *App) proveEntry(ctx context.Context, files *auditledger.Reader, id stri
 	case !at.Sequenced:
 		return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: its chunk has no leaf yet", id), Hint: "try again in a few seconds; the process with the ledger makes the leaf"}
 	}
-	return files.ProveEntry(ctx, a.store, at.Salt, at.ChunkKey, at.Row, at.Leaf, cp)
+	return at, nil
 }
 
 func (a *App) proveConsistency(files *auditledger.Reader, kept []byte, cp auditledger.Checkpoint) (*auditledger.Proof, error) {

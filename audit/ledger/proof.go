@@ -55,18 +55,11 @@ var errChanged = errors.New("the rows of its chunk are no longer as the ledger c
 
 // ProveEntry makes the proof of entry number n of a chunk whose leaf is at index.
 func (r *Reader) ProveEntry(ctx context.Context, src Source, salt []byte, k audit.ChunkKey, n uint32, index uint64, cp Checkpoint) (*Proof, error) {
-	p := &EntryProof{Number: uint64(n), Index: index}
-	var leaf Leaf
-	err := r.ReadLeaves(ctx, index, cp.Size, func(_ uint64, raw []byte) (err error) {
-		p.Leaf = string(raw)
-		if leaf, err = ParseLeaf(raw); err == nil {
-			err = errStop
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, errStop) {
+	raw, leaf, err := r.leafAt(ctx, index, cp)
+	if err != nil {
 		return nil, err
 	}
+	p := &EntryProof{Number: uint64(n), Index: index, Leaf: string(raw)}
 	if leaf.Type != LeafChunk || leaf.Chunk != k.ID || leaf.Version != k.Version {
 		return nil, fmt.Errorf("failed to prove an entry of chunk %s: leaf %d is about something else", k.ID, index)
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -71,6 +72,23 @@ func (r *Reader) bundle(n uint64, width int) ([][]byte, error) {
 		return nil, fmt.Errorf("%w: it holds only %d leaves", errBundle, len(leaves))
 	}
 	return leaves[:width], nil
+}
+
+// leafAt returns the leaf at index and its bytes. The size of cp is one that the
+// log was published with: only those have files.
+func (r *Reader) leafAt(ctx context.Context, index uint64, cp Checkpoint) (raw []byte, leaf Leaf, err error) {
+	if index >= cp.Size {
+		return nil, Leaf{}, fmt.Errorf("failed to read leaf %d: checkpoint %d does not cover it", index, cp.Size)
+	}
+	err = r.ReadLeaves(ctx, index, cp.Size, func(_ uint64, b []byte) error {
+		raw = bytes.Clone(b)
+		return errStop
+	})
+	if !errors.Is(err, errStop) {
+		return nil, Leaf{}, err
+	}
+	leaf, err = ParseLeaf(raw)
+	return raw, leaf, err
 }
 
 // InclusionProof returns the hashes that lead from leaf index to the root of a

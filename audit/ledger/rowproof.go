@@ -80,15 +80,11 @@ func (s *RowSet) Add(canonical []byte) {
 // with the leaf at index under checkpoint cp.
 func (s *RowSet) Prove(ctx context.Context, log *Reader, cp Checkpoint, index, number uint64, canonical []byte) (*RowProof, error) {
 	p := &RowProof{Table: s.table, Row: canonical, Number: number, Index: index, Checkpoint: cp.Raw, Blind: bytes.Clone(s.hasher.blindOf(number))}
-	var leaf Leaf
-	err := log.ReadLeaves(ctx, index, index+1, func(_ uint64, raw []byte) (err error) {
-		p.Leaf = bytes.Clone(raw)
-		leaf, err = ParseLeaf(raw)
-		return err
-	})
+	raw, leaf, err := log.leafAt(ctx, index, cp)
 	if err != nil {
 		return nil, err
 	}
+	p.Leaf = raw
 	if root := rootOf(s.hashes); !bytes.Equal(root[:], leaf.Tables[s.table].Root) {
 		return nil, fmt.Errorf("failed to prove a row of chunk %s: %w", leaf.Chunk, errChanged)
 	}

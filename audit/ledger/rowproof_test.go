@@ -26,13 +26,13 @@ func provenCapsules(t *testing.T, n int) ([]*ledger.RowProof, string) {
 		table.Add(row)
 		rows = append(rows, row)
 	}
-	var index []uint64
+	var leaves []ledger.Leaf
 	for i := range 5 {
 		c := &audit.Chunk{ID: fmt.Sprintf("c%d", i), Version: 1, Capsules: uint32(n), Roots: map[string][]byte{ledger.TableCapsules: table.Root()}}
-		list, err := log.Append(ctx, ledger.ChunkLeaf(c, leafTime))
-		must(t, err)
-		index = append(index, list...)
+		leaves = append(leaves, ledger.ChunkLeaf(c, leafTime))
 	}
+	index, err := log.Append(ctx, leaves...) // no checkpoint ends at the chunk
+	must(t, err)
 	var out []*ledger.RowProof
 	for i, row := range rows {
 		p, err := set.Prove(ctx, ledger.OpenReader(dir), log.Checkpoint(), index[3], uint64(i), row)
