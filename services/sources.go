@@ -15,6 +15,7 @@ import (
 	"github.com/tallystick/tallystick/audit/datamap"
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/file"
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // sourceSet is the configured sources and those that ingest made for files
@@ -119,14 +120,15 @@ func (s *sourceSet) make(format string, m *datamap.Map) (c source.Config, added 
 	if old, ok := s.made[name]; ok && old.Format == c.Format && old.System == c.System {
 		return old, false, nil
 	}
-	s.made[name] = c
-	b, err := json.MarshalIndent(s.made, "", "  ")
+	made := maps.Clone(s.made)
+	made[name] = c
+	b, err := json.MarshalIndent(made, "", "  ")
 	if err != nil {
 		return c, false, err
 	}
-	tmp := s.path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+	if err := durable.Replace(s.path, b, 0o600); err != nil {
 		return c, false, fmt.Errorf("failed to keep the source of an ingest: %w", err)
 	}
-	return c, true, os.Rename(tmp, s.path)
+	s.made = made
+	return c, true, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // The files of a log follow c2sp.org/tlog-tiles: hash tiles of 256 hashes under
@@ -148,13 +150,5 @@ func (l *Log) writeFile(path string, b []byte) error {
 		_ = os.Remove(f.Name())
 		return err
 	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncDir(dir)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tallystick/tallystick/audit/custody"
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/grant"
@@ -269,13 +270,12 @@ func saveJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	err = durable.New(path, append(b, '\n'), 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return &text.Hint{Err: fmt.Errorf("the file %s exists", path), Hint: "give another path with -o, or move the file away"}
 	}
 	if err != nil {
 		return fmt.Errorf("failed to write %s: %w", path, err)
 	}
-	_, err = f.Write(append(b, '\n'))
-	return errors.Join(err, f.Close())
+	return nil
 }

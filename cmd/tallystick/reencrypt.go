@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tallystick/tallystick/audit/custody"
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/grant"
@@ -345,12 +346,9 @@ func readCustodians(paths []string) ([]*custody.Card, []grant.Custodian, error) 
 
 // replaceJSON writes a file anew, whole or not at all.
 func replaceJSON(path string, v any) error {
-	tmp := path + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
 		return err
 	}
-	if err := saveJSON(tmp, v); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return durable.Replace(path, append(b, '\n'), 0o644)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -122,7 +123,7 @@ func makeDomain(path, name string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return b, writeNew(path, b, 0o600)
+	return b, durable.New(path, b, 0o600)
 }
 
 func clearKeyset(h *keyset.Handle, err error) ([]byte, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 	"golang.org/x/crypto/argon2"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -119,7 +120,7 @@ func CreateHalves(one, other string) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("failed to make the folder of a half: %w", err)
 		}
-		err := writeNew(path, []byte(halfPrefix+base64.StdEncoding.EncodeToString(half)+"\n"), 0o600)
+		err := durable.New(path, []byte(halfPrefix+base64.StdEncoding.EncodeToString(half)+"\n"), 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			return &text.Hint{Err: fmt.Errorf("the half %s exists", path), Hint: "give a path where there is no file; a half is never made again"}
 		}
@@ -175,7 +176,7 @@ func PassphraseKEK(path, passphrase string) (tink.AEAD, error) {
 		salt = make([]byte, 16)
 		_, _ = rand.Read(salt)
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = writeNew(path, salt, 0o600)
+			err = durable.New(path, salt, 0o600)
 		}
 	}
 	if err != nil {

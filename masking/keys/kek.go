@@ -13,6 +13,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -61,7 +62,7 @@ func makeKEK(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), writeNew(path, b.Bytes(), 0o600)
+	return b.Bytes(), durable.New(path, b.Bytes(), 0o600)
 }
 
 // LocalKEKNote is what a start message says about the key file at path.

@@ -26,6 +26,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/prf/hmacprf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -126,7 +127,7 @@ func (s *Store) ensure(r Role) error {
 	if err := h.WriteWithAssociatedData(keyset.NewJSONWriter(&b), s.kek, associated(r)); err != nil {
 		return fmt.Errorf("failed to wrap keyset %s: %w", r, err)
 	}
-	if err := writeNew(s.path(r), b.Bytes(), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := durable.New(s.path(r), b.Bytes(), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("failed to write keyset %s: %w", r, err)
 	}
 	_, err = s.handle(r) // the file's keyset: another process may have been first

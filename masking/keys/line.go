@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // lineTimesFile says when each line key was made, retired and last used. It
@@ -187,7 +189,7 @@ func (s *Store) changeLine(f func(*keyset.Manager, []LineKey) ([]LineKey, error)
 	if err := h.WriteWithAssociatedData(keyset.NewJSONWriter(&b), s.kek, associated(RoleLine)); err != nil {
 		return err
 	}
-	if err := replace(s.path(RoleLine), b.Bytes(), 0o600); err != nil {
+	if err := durable.Replace(s.path(RoleLine), b.Bytes(), 0o600); err != nil {
 		return err
 	}
 	return s.noteLines(left)
@@ -202,7 +204,7 @@ func (s *Store) noteLines(keys []LineKey) error {
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(s.dir, lineTimesFile), append(b, '\n'), 0o600)
+	return durable.Replace(filepath.Join(s.dir, lineTimesFile), append(b, '\n'), 0o600)
 }
 
 // usedLine notes that a retired key opened a batch.

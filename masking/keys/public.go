@@ -16,6 +16,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -42,7 +43,7 @@ func (s *Store) publish() error {
 		return err
 	}
 	pub := base64.StdEncoding.EncodeToString(install.Public()) + "\n"
-	if err := writeNew(filepath.Join(s.dir, installFile), []byte(pub), 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := durable.New(filepath.Join(s.dir, installFile), []byte(pub), 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("failed to write the installation's public key: %w", err)
 	}
 	h, err := s.handle(RoleLine)
@@ -89,7 +90,7 @@ func sign(install *Signer, path string, k signed) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	if err := replace(path, append(out, '\n'), 0o644); err != nil {
+	if err := durable.Replace(path, append(out, '\n'), 0o644); err != nil {
 		return fmt.Errorf("failed to write the public key of %s: %w", k.Name, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/reencrypt"
 )
@@ -52,7 +53,7 @@ func (s *Store) CreateReencrypt(name string) (*ReencryptKeys, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("failed to create the folder of keysets: %w", err)
 	}
-	if err := writeNew(path, b, 0o600); err != nil {
+	if err := durable.New(path, b, 0o600); err != nil {
 		return nil, fmt.Errorf("failed to write keyset %s: %w", name, err)
 	}
 	return newReencryptKeys(name, h)
@@ -113,7 +114,7 @@ func (s *Store) RotateReencrypt(name string) (*ReencryptKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := replace(path, b, 0o600); err != nil {
+	if err := durable.Replace(path, b, 0o600); err != nil {
 		return nil, fmt.Errorf("failed to write keyset %s: %w", name, err)
 	}
 	return newReencryptKeys(name, h)

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/reencrypt"
 )
@@ -184,7 +185,7 @@ func WriteVaultKeys(path string, list []VaultKey) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := replace(path, append(b, '\n'), 0o644); err != nil {
+	if err := durable.Replace(path, append(b, '\n'), 0o644); err != nil {
 		return fmt.Errorf("failed to write the vault keys: %w", err)
 	}
 	return nil

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // Producer sends messages to Kafka. broker.Client is one.
@@ -100,7 +99,7 @@ type publisher struct {
 func (s *Ledger) publishers() []publisher {
 	var out []publisher
 	if p := s.cfg.Publish; p.File != "" {
-		out = append(out, publisher{"file", func(_ context.Context, note []byte) error { return replaceFile(p.File, note) }})
+		out = append(out, publisher{"file", func(_ context.Context, note []byte) error { return durable.Replace(p.File, note, 0o644) }})
 	}
 	if p := s.cfg.Publish; p.URL != "" {
 		out = append(out, publisher{"url", func(ctx context.Context, note []byte) error { return post(ctx, p.URL, note) }})
@@ -111,31 +110,6 @@ func (s *Ledger) publishers() []publisher {
 		}})
 	}
 	return out
-}
-
-// replaceFile puts b at path, whole or not at all.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".checkpoint-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644) // for others to read
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
 
 func post(ctx context.Context, address string, b []byte) error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/reports"
 	"github.com/tallystick/tallystick/reports/render"
@@ -141,14 +142,14 @@ func (r *Reporter) store(id string, rep *reports.Report, formats []string) (stri
 		sum := sha256.Sum256(b.Bytes())
 		files = append(files, registers.ReportFile{Name: name, Format: format, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(b.Len())})
 	}
-	if err := syncDir(temp); err != nil {
+	if err := durable.SyncDir(temp); err != nil {
 		return fail(err)
 	}
 	dir := filepath.Join(r.cfg.Dir, id)
 	if err := os.Rename(temp, dir); err != nil {
 		return fail(err)
 	}
-	return dir, files, syncDir(r.cfg.Dir)
+	return dir, files, durable.SyncDir(r.cfg.Dir)
 }
 
 // tempPrefix marks folders of unfinished runs.
@@ -161,14 +162,6 @@ func writeFile(name string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // ledger hands digests to the ledger. What it does not take is offered again

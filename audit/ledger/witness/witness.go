@@ -27,6 +27,8 @@ import (
 	cosig "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // maxBody bounds a request: 63 hashes and a checkpoint.
@@ -91,8 +93,8 @@ func (w *Witness) openKey(name string) error {
 			return fmt.Errorf("failed to make the witness's key: it needs a name without spaces and plus signs: %w", err)
 		}
 		b = []byte(private + "\n")
-		if err = w.write(PublicFile, []byte(public+"\n")); err == nil {
-			err = w.write(keyFile, b)
+		if err = durable.Replace(filepath.Join(w.dir, PublicFile), []byte(public+"\n"), 0o600); err == nil {
+			err = durable.Replace(filepath.Join(w.dir, keyFile), b, 0o600)
 		}
 	}
 	if err != nil {
@@ -183,7 +185,7 @@ func (w *Witness) Add(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	if cp.Size > last.Size { // else the same is there
-		if err := w.write(stateFile(origin), req.Checkpoint); err != nil {
+		if err := durable.Replace(filepath.Join(w.dir, stateFile(origin)), req.Checkpoint, 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -231,26 +233,4 @@ func (w *Witness) newest(origin string, v note.Verifier) (*log.Checkpoint, error
 func stateFile(origin string) string {
 	h := sha256.Sum256([]byte(origin))
 	return hex.EncodeToString(h[:]) + ".checkpoint"
-}
-
-// write puts b into a file of the folder, whole or not at all, durably.
-func (w *Witness) write(name string, b []byte) error {
-	f, err := os.CreateTemp(w.dir, "new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(w.dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	d, err := os.Open(w.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sort"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -166,7 +166,7 @@ func (s *State) save() error {
 	s.mu.Unlock()
 	b, err := json.Marshal(doc)
 	if err == nil {
-		err = writeAtomically(s.path, b)
+		err = durable.Replace(s.path, b, 0o600)
 	}
 	if err != nil {
 		s.mu.Lock()
@@ -203,29 +203,6 @@ func (s *State) records() []record {
 		return all[i].Generation < all[j].Generation
 	})
 	return all
-}
-
-func writeAtomically(path string, b []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func (s *State) ack(r *read) {

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/durable"
 )
 
 // segmentBytes is how large a segment grows: what may be read again after a
@@ -198,21 +200,12 @@ func (s *Spool) begin(at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := durable.SyncDir(s.dir); err != nil {
 		_ = f.Close()
 		return err
 	}
 	s.segments, s.file = append(s.segments, g), f
 	return nil
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
 }
 
 // Next waits for records and returns the oldest ones that are not done, about
