@@ -321,6 +321,8 @@ func TestManyMonths(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.cfg.MaxRows = 5000
+	r.vault.pair = nil // a capsule for each month is dear, and not what this is about
+	r.month = 25
 	tp := r.tap("b1", "shop.log")
 	tp.send(0, 3000) // 120 months
 	hook, fired := once("after entries")

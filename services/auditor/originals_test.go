@@ -68,7 +68,7 @@ func (r *rig) checkOriginals(entries []string) {
 func TestMissingVaultKeys(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.vault.until = "2020-03" // months of 25 lines each, from 2020-01
+	r.month, r.vault.until = 25, "2020-03" // months from 2020-01
 	tp := r.tap("b1", "shop.log")
 	tp.send(0, 60)
 	tp.send(60, 100)

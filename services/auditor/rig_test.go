@@ -47,6 +47,7 @@ type rig struct {
 	controls *control.Set
 	cfg      auditor.Config
 	keep     bool             // the broker keeps what is done
+	month    int              // lines of a month
 	vault    vault            // without a pair: no original is kept
 	now      func() time.Time // the clock; nil: time.Now
 	wire     *wire            // to the store
@@ -87,7 +88,7 @@ func newRig(t *testing.T) *rig {
 	pair, err := reencrypt.GenerateKey()
 	must(t, err)
 	*r = rig{wire: wire, log: r.log, t: t, vault: vault{pair: pair}, store: &faulty{Store: opened}, client: brokertest.Open(t, brokertest.Start(t)),
-		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{},
+		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{}, month: 200,
 		cfg: auditor.Config{MaxRows: 300, MaxAge: 20 * time.Millisecond, Parallel: 2}}
 	return r
 }
@@ -130,7 +131,7 @@ func (r *rig) startIn(consumer auditor.Consumer) *instance {
 	must(r.t, err)
 	ids, err := r.store.Store.GapIDs(r.t.Context())
 	must(r.t, err)
-	j := &judge{seen: map[string]bool{}, faults: r.store}
+	j := &judge{seen: map[string]bool{}, faults: r.store, month: r.month}
 	for _, id := range ids {
 		j.seen[id] = true
 	}
@@ -255,10 +256,11 @@ func (tp *tap) sendSalted(from, until int, salt string) {
 }
 
 // judge is the one stage: line n is rejected if n is 3 modulo 7, else an entry
-// in month n/25 of the years after 2020; every tenth entry is a violation, and
+// in month n/month of the years after 2020; every tenth entry is a violation, and
 // each stream one gap.
 type judge struct {
 	faults *faulty
+	month  int
 
 	mu   sync.Mutex
 	seen map[string]bool
@@ -279,7 +281,7 @@ func (j *judge) Process(ctx context.Context, b *audit.Batch) error {
 			e.Skip = true
 			continue
 		}
-		*e = audit.Entry{EventTime: timeOf(n), IngestTime: b.Received, Source: b.Source, SourceFormat: "test",
+		*e = audit.Entry{EventTime: timeOf(n, j.month), IngestTime: b.Received, Source: b.Source, SourceFormat: "test",
 			Stream: l.Origin.Stream, Generation: l.Origin.Generation, Offset: l.Origin.Offset}
 		b.Unsealed = append(b.Unsealed, audit.Unsealed{Line: i, Class: "identity", Field: "principal_id", Value: plain.New("user " + e.EntryID())})
 		if violates(n) {
@@ -298,8 +300,8 @@ func (j *judge) Process(ctx context.Context, b *audit.Batch) error {
 func rejected(n int) bool { return n%7 == 3 }
 func violates(n int) bool { return n%10 == 0 }
 
-func timeOf(n int) time.Time {
-	return time.Date(2020, time.Month(1+n/25), 1, 0, 0, n%25, 0, time.UTC)
+func timeOf(n, month int) time.Time {
+	return time.Date(2020, time.Month(1+n/month), 1, 0, 0, n%month, 0, time.UTC)
 }
 
 func gapOf(stream string) string { return control.FindingID("GP-02", stream) }
