@@ -47,8 +47,10 @@ type layout struct {
 	scratch  sync.Pool // of *scratch
 }
 
-// scratch is what parsing a line needs and another line can use again.
+// scratch is what parsing a line needs and another line can use again. It is
+// the Parser of one batch.
 type scratch struct {
+	l     *layout
 	spans spans
 	// The last $time_local and what it says: lines of one second have the same.
 	timeText [localTimeLen]byte
@@ -58,8 +60,10 @@ type scratch struct {
 // slot is a variable of a format string.
 type slot struct {
 	variable
-	name   string // as in the format string
-	until  string // the literal after it; "" for the last
+	name   string  // as in the format string
+	until  string  // the literal after it; "" for the last
+	after  literal // the same
+	ends   ending
 	anchor int    // offset in until of the byte to look for first
 	quoted bool   // stands between double quotes, which are escaped in values
 	width  int    // of a value that is always so wide, else 0
@@ -72,6 +76,18 @@ type slot struct {
 	strf   *strftime
 }
 
+// ending is how straight finds the end of a value.
+type ending uint8
+
+const (
+	endsOther  ending = iota // as end finds it
+	endsWide                 // it is as wide as it always is
+	endsDigits               // with its digits
+	endsBlank                // at the first blank
+	endsQuote                // at the first quote
+	endsSign                 // at the first place of the rarest byte of until, as find does
+)
+
 // maxVars bounds the variables of a format string.
 const maxVars = 64
 
@@ -80,31 +96,41 @@ type spans [maxVars][2]int32
 
 // Parse implements Parser.
 func (l *layout) Parse(b *audit.Batch, i int) {
-	line, e, ok := begin(b, i, l.name, l.utf8)
+	work := l.take()
+	work.Parse(b, i)
+	l.scratch.Put(work)
+}
+
+func (l *layout) take() *scratch {
+	if work, ok := l.scratch.Get().(*scratch); ok {
+		return work
+	}
+	return &scratch{l: l}
+}
+
+// Parse implements Parser for one goroutine.
+func (w *scratch) Parse(b *audit.Batch, i int) {
+	line, e, ok := begin(b, i, w.l.name, w.l.utf8)
 	if !ok {
 		return
 	}
-	if line[0] == '<' && l.head == "" { // syslog
+	if line[0] == '<' && w.l.head == "" { // syslog
 		if cut := carrier(line); cut > 0 {
-			l.parse(b, i, e, line[cut:], cut)
+			w.parse(b, i, e, line[cut:], cut)
 			return
 		}
 	}
-	l.parse(b, i, e, line, 0)
+	w.parse(b, i, e, line, 0)
 }
 
 // parse parses a line of which the first offset bytes were taken off.
-func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offset int) bool {
+func (w *scratch) parse(b *audit.Batch, i int, e *audit.Event, line string, offset int) bool {
+	l := w.l
 	e.Protocol, e.Carries = l.protocol, l.carries
-	work, _ := l.scratch.Get().(*scratch)
-	if work == nil {
-		work = &scratch{}
-	}
-	defer l.scratch.Put(work)
-	m := layoutMatch{l: l, line: line, sp: &work.spans, budget: 1024}
+	m := layoutMatch{l: l, line: line, sp: &w.spans, budget: 1024}
 	if !m.run() {
 		if cut := carrier(line); offset == 0 && cut > 0 {
-			return l.parse(b, i, e, line[cut:], cut)
+			return w.parse(b, i, e, line[cut:], cut)
 		}
 		if l.fallback != nil && l.fallback(l, b, i, line, offset) {
 			return !e.Rejected
@@ -118,7 +144,7 @@ func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offse
 	} else if m.ambiguous() {
 		e.Integrity = audit.IntegrityAmbiguous
 	}
-	return l.fill(b, i, line, work, offset)
+	return l.fill(b, i, line, w, offset)
 }
 
 // fill sets the event from the spans.

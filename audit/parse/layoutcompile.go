@@ -30,10 +30,11 @@ func (l *layout) assemble(pieces []piece) error {
 		s.raw = s.raw || l.escape == escapeNone && s.client
 		s.quoted = !s.raw && l.escape != escapeNone && l.escape != escapeQuote && strings.HasSuffix(before, `"`) && strings.HasPrefix(s.until, `"`)
 		before = s.until
-		s.decide()
+		s.decide(l.escape)
 		if n := len(l.slots) - 1; n >= 0 && s.counter() && l.slots[n].counter() {
 			l.slots[n].also += l.slots[n].until
 			l.slots[n].until, l.slots[n].anchor = s.until, s.anchor
+			l.slots[n].ends = endsOther
 			continue
 		}
 		l.slots = append(l.slots, s)
@@ -44,6 +45,7 @@ func (l *layout) assemble(pieces []piece) error {
 	l.request = -1
 	l.quotes = strings.Count(l.head, `"`)
 	for k := range l.slots {
+		l.slots[k].after = newLiteral(l.slots[k].until)
 		l.quotes += strings.Count(l.slots[k].until, `"`)
 		if f := l.slots[k].field; l.request < 0 && (f == fRequest || f == fRequestURI || f == fURI) {
 			l.request = k
@@ -56,15 +58,28 @@ func (l *layout) assemble(pieces []piece) error {
 }
 
 // decide works out how the end of a value is found.
-func (v *slot) decide() {
-	if v.until == "" || v.width > 0 || v.quoted {
-		return
+func (v *slot) decide(e escape) {
+	if v.until != "" && v.width == 0 && !v.quoted {
+		switch first := v.until[0]; v.shape {
+		case shapeNumber, shapeSigned, shapeSeconds:
+			v.run = first != '.' && first != '+' && first != '-' && (first < '0' || first > '9')
+		case shapeToken, shapeAddr:
+			v.blank = first == ' '
+		}
 	}
-	switch first := v.until[0]; v.shape {
-	case shapeNumber, shapeSigned, shapeSeconds:
-		v.run = first != '.' && first != '+' && first != '-' && (first < '0' || first > '9')
-	case shapeToken, shapeAddr:
-		v.blank = first == ' '
+	switch {
+	case v.padded || v.until == "" || v.shape == shapeBlock:
+		v.ends = endsOther
+	case v.width > 0:
+		v.ends = endsWide
+	case v.run && v.shape == shapeNumber:
+		v.ends = endsDigits
+	case v.blank:
+		v.ends = endsBlank
+	case v.quoted && (e == escapeHex || e == escapeHash):
+		v.ends = endsQuote
+	case !v.run && !v.quoted && v.shape == shapeAny:
+		v.ends = endsSign
 	}
 }
 

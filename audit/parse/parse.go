@@ -177,6 +177,11 @@ func formatName(format string) string {
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	size(b)
 	p := s.parsers[b.Source]
+	if l, ok := p.(*layout); ok {
+		work := l.take()
+		defer l.scratch.Put(work)
+		p = work
+	}
 	for i := range b.Lines {
 		clearEvent(b, i) // one by one, so that it is in the cache when its line is parsed
 		if p == nil {
@@ -233,6 +238,9 @@ func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (
 	case line == "":
 		b.Reject(i, audit.ReasonEmpty, 0, "a line with content")
 		return "", e, false
+	}
+	if allASCII(line) {
+		return line, e, true
 	}
 	if at := strings.IndexByte(line, 0); at >= 0 {
 		b.Reject(i, audit.ReasonNUL, skip+at+1, "a line without NUL bytes")
@@ -319,7 +327,7 @@ func splitAddr(e *audit.Event, s string) {
 		if end := strings.IndexByte(s, ']'); end > 0 {
 			host, port = s[1:end], strings.TrimPrefix(s[end+1:], ":")
 		}
-	} else if c := strings.LastIndexByte(s, ':'); c >= 0 && strings.IndexByte(s, ':') == c {
+	} else if c := strings.IndexByte(s, ':'); c >= 0 && strings.LastIndexByte(s, ':') == c {
 		host, port = s[:c], s[c+1:]
 	}
 	if host == "unix" {
