@@ -40,6 +40,7 @@ type layout struct {
 	loc      *time.Location
 	carries  audit.Carries
 	quotes   int   // double quotes in the literals
+	bare     []int // slots whose values may have a quote where quotes are written as hex
 	loose    []int // client-controlled slots whose end a client could imitate
 	// fallback reads a line that does not follow the format string but is one
 	// of the server's; nil if there are none.

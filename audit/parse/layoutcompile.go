@@ -50,6 +50,9 @@ func (l *layout) assemble(pieces []piece) error {
 		if f := l.slots[k].field; l.request < 0 && (f == fRequest || f == fRequestURI || f == fURI) {
 			l.request = k
 		}
+		if v := &l.slots[k]; !v.quoted && v.ends != endsDigits && v.shape != shapeTimeLocal {
+			l.bare = append(l.bare, k)
+		}
 		if v := &l.slots[k]; v.client && !v.quoted && v.until != "" && v.shape == shapeAny {
 			l.loose = append(l.loose, k)
 		}

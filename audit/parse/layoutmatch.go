@@ -63,7 +63,16 @@ func (m *layoutMatch) straight() bool {
 			}
 			continue
 		}
-		if end < pos || !v.after.at(line, end) || v.ends == endsDigits && end-pos > maxDigits || v.ends == endsWide && !v.shape.fits(line[pos:end]) {
+		if end < pos {
+			return false
+		}
+		follows := false
+		if end+8 <= len(line) && v.after.mask != 0 {
+			follows = word(line, end)&v.after.mask == v.after.bits
+		} else {
+			follows = v.after.at(line, end)
+		}
+		if !follows || v.ends == endsDigits && end-pos > maxDigits || v.ends == endsWide && !v.shape.fits(line[pos:end]) {
 			return false
 		}
 		m.sp[k], pos = [2]int32{int32(pos), int32(end)}, end+len(v.until)
@@ -302,8 +311,8 @@ func (m *layoutMatch) bounded() bool {
 	if e := m.l.escape; m.l.quotes == 0 || e != escapeHex && e != escapeHash {
 		return m.l.quotes > 0 && strings.Count(m.line, `"`) == m.l.quotes
 	}
-	for k := range m.l.slots { // quoted values have none with these escapes
-		if v := &m.l.slots[k]; !v.quoted && v.ends != endsDigits && strings.IndexByte(m.line[m.sp[k][0]:m.sp[k][1]], '"') >= 0 {
+	for _, k := range m.l.bare {
+		if strings.IndexByte(m.line[m.sp[k][0]:m.sp[k][1]], '"') >= 0 {
 			return false
 		}
 	}

@@ -230,7 +230,9 @@ func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (
 	l := &b.Lines[i]
 	e = &b.Events[i]
 	e.Format, e.ParseStatus, e.Integrity = format, audit.ParseOK, audit.IntegrityOK
-	line = strings.TrimSuffix(l.Text.Reveal(access)[skip:], "\r")
+	line = l.Text.Reveal(access)[skip:]
+	ascii := allASCII(line) // first, so that the line is read from its beginning
+	line = strings.TrimSuffix(line, "\r")
 	switch {
 	case l.Cut():
 		b.Reject(i, audit.ReasonTooLong, 0, "a line within the limit of the tap")
@@ -238,8 +240,7 @@ func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (
 	case line == "":
 		b.Reject(i, audit.ReasonEmpty, 0, "a line with content")
 		return "", e, false
-	}
-	if allASCII(line) {
+	case ascii:
 		return line, e, true
 	}
 	if at := strings.IndexByte(line, 0); at >= 0 {
@@ -286,7 +287,9 @@ func splitRequest(e *audit.Event, s string) {
 		return
 	}
 	target := s[sp+1:]
-	if last := strings.LastIndexByte(target, ' '); last >= 0 && strings.HasPrefix(target[last+1:], "HTTP/") {
+	if n := len(target) - len(" HTTP/1.1"); n >= 0 && target[n] == ' ' && (target[n+1:] == "HTTP/1.1" || target[n+1:] == "HTTP/2.0") {
+		target = target[:n]
+	} else if last := strings.LastIndexByte(target, ' '); last >= 0 && strings.HasPrefix(target[last+1:], "HTTP/") {
 		target = target[:last]
 	} else if last >= 0 {
 		e.ParseStatus = audit.ParsePartial
