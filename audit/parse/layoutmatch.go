@@ -308,7 +308,7 @@ func (m *layoutMatch) ambiguous() bool {
 // bounded reports whether the line has no more quotes than the format string:
 // then none stands in a value, and no value can reach past the quote after it.
 func (m *layoutMatch) bounded() bool {
-	if e := m.l.escape; m.l.quotes == 0 || e != escapeHex && e != escapeHash {
+	if e := m.l.escape; m.l.quotes == 0 || e != escapeHex && e != escapeHash || len(m.l.bare) > 3 {
 		return m.l.quotes > 0 && strings.Count(m.line, `"`) == m.l.quotes
 	}
 	for _, k := range m.l.bare {
