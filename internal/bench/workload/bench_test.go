@@ -1,10 +1,6 @@
 package workload_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"io"
-	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -15,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/audit/normalize"
 	"github.com/tallystick/tallystick/audit/parse"
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/bench/naive"
 	"github.com/tallystick/tallystick/internal/bench/workload"
 	"github.com/tallystick/tallystick/masking/plain"
 )
@@ -26,19 +23,13 @@ const lines = 100_000
 // regexp, encoding/json) over nginx's lines, all on one core.
 func BenchmarkLines(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	b.Run("naive", naive)
+	b.Run("naive", naiveLines)
 	for _, f := range workload.Formats() {
 		b.Run(f.Name, func(b *testing.B) { stages(b, f) })
 	}
 }
 
-var combined = regexp.MustCompile(`^(\S+) - (.*?) \[([^\]]+)\] "(\S+) (\S+) ([^"]+)" (\d{3}) (\d+) "([^"]*)" "([^"]*)"$`)
-
-type row struct {
-	Addr, User, Time, Method, Target, Proto, Status, Bytes, Referer, Agent string
-}
-
-func naive(b *testing.B) {
+func naiveLines(b *testing.B) {
 	var text strings.Builder
 	if err := workload.Combined(&text, lines, 1); err != nil {
 		b.Fatal(err)
@@ -46,18 +37,10 @@ func naive(b *testing.B) {
 	b.ReportAllocs()
 	n, begin := 0, cpu()
 	for b.Loop() {
-		in := bufio.NewScanner(strings.NewReader(text.String()))
-		out := json.NewEncoder(bufio.NewWriterSize(io.Discard, 1<<20))
-		for in.Scan() {
-			m := combined.FindStringSubmatch(in.Text())
-			if m == nil {
-				b.Fatal("a line does not match")
-			}
-			if err := out.Encode(row{m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10]}); err != nil {
-				b.Fatal(err)
-			}
-			n++
+		if err := naive.Parse(strings.NewReader(text.String())); err != nil {
+			b.Fatal(err)
 		}
+		n += lines
 	}
 	perLine(b, n, text.Len()/lines, begin)
 }
@@ -69,7 +52,7 @@ func stages(b *testing.B, f workload.Format) {
 		b.Fatal(err)
 	}
 	norm := normalize.New(sources)
-	blocks, size := batches(f)
+	blocks, size := workload.Blocks(f, lines)
 	b.ReportAllocs()
 	n, begin := 0, cpu()
 	work := &audit.Batch{Source: "s", Received: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
@@ -89,37 +72,6 @@ func stages(b *testing.B, f workload.Format) {
 		}
 	}
 	perLine(b, n, size/lines, begin)
-}
-
-// batches are the lines of a format in blocks, and their bytes. The lines of a
-// block lie behind one another, as they do in a message that was opened.
-func batches(f workload.Format) (blocks [][]audit.Line, size int) {
-	const block = 1024
-	var text strings.Builder
-	var ends []int
-	flush := func() {
-		all, begin := text.String(), 0
-		out := make([]audit.Line, len(ends))
-		for i, end := range ends {
-			out[i] = audit.Line{Origin: audit.Origin{Stream: "s", Offset: uint64(size + begin)}, Text: plain.New(all[begin:end]), Length: end - begin}
-			begin = end + 1
-		}
-		size += len(all)
-		blocks, ends = append(blocks, out), ends[:0]
-		text.Reset()
-	}
-	for a := range workload.Accesses(lines, 1) {
-		text.WriteString(f.Line(a))
-		ends = append(ends, text.Len())
-		text.WriteByte('\n')
-		if len(ends) == block {
-			flush()
-		}
-	}
-	if len(ends) > 0 {
-		flush()
-	}
-	return blocks, size
 }
 
 // perLine reports lines a second, and the processor's time of a line, which
