@@ -31,6 +31,7 @@ type layout struct {
 	timeHint string
 	head     string // literal before the first slot
 	slots    []slot
+	told     []int // slots that say something about an access
 	escape   escape
 	utf8     bool // the server writes only UTF-8
 	mtls     bool // a client's certificate is shown only once it is verified
@@ -86,6 +87,7 @@ const (
 	endsDigits               // with its digits
 	endsBlank                // at the first blank
 	endsQuote                // at the first quote
+	endsPort                 // at the last colon before the first blank: the port's digits follow
 	endsSign                 // at the first place of the rarest byte of until, as find does
 )
 
@@ -153,11 +155,8 @@ func (l *layout) fill(b *audit.Batch, i int, line string, work *scratch, offset 
 	e, sp := &b.Events[i], &work.spans
 	escaped := l.hasEscape(line)
 	g := values{loc: l.loc, work: work}
-	for k := range l.slots {
+	for _, k := range l.told {
 		v := &l.slots[k]
-		if v.field == fIgnored {
-			continue
-		}
 		s := line[sp[k][0]:sp[k][1]]
 		if s == "" && v.field != fRequest || s == "-" {
 			if v.field == fRequest {

@@ -46,6 +46,12 @@ func (l *layout) assemble(pieces []piece) error {
 	l.quotes = strings.Count(l.head, `"`)
 	for k := range l.slots {
 		l.slots[k].after = newLiteral(l.slots[k].until)
+		if l.slots[k].field != fIgnored {
+			l.told = append(l.told, k)
+		}
+		if k > 0 && l.slots[k-1].host() && l.slots[k].ends == endsDigits && l.slots[k].until[0] == ' ' {
+			l.slots[k-1].ends = endsPort
+		}
 		l.quotes += strings.Count(l.slots[k].until, `"`)
 		if f := l.slots[k].field; l.request < 0 && (f == fRequest || f == fRequestURI || f == fURI) {
 			l.request = k
@@ -84,6 +90,11 @@ func (v *slot) decide(e escape) {
 	case !v.run && !v.quoted && v.shape == shapeAny:
 		v.ends = endsSign
 	}
+}
+
+// host reports whether the slot may be a host with a port after it.
+func (v *slot) host() bool {
+	return v.until == ":" && (v.shape == shapeAddr || v.shape == shapeAny) && !v.padded && !v.quoted && v.width == 0
 }
 
 // counter reports whether the slot is a number that says nothing about an

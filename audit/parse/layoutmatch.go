@@ -48,6 +48,12 @@ func (m *layoutMatch) straight() bool {
 			}
 		case endsBlank:
 			end += strings.IndexByte(line[pos:], ' ')
+		case endsPort:
+			blank := strings.IndexByte(line[pos:], ' ')
+			if blank < 0 {
+				return false
+			}
+			end += strings.LastIndexByte(line[pos:pos+blank], ':')
 		case endsQuote:
 			end += strings.IndexByte(line[pos:], '"')
 		case endsSign:
