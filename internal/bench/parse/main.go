@@ -64,7 +64,9 @@ func measure(n, rounds int, root string) error {
 		run  func() (run, error)
 	}{
 		{"parse and normalise", func() (run, error) { return timed(stages.run) }},
-		{"naive: regexp, encoding/json", func() (run, error) { return timed(func() error { return naive.Parse(strings.NewReader(text.String())) }) }},
+		{"naive: regexp, encoding/json", func() (run, error) {
+			return timed(func() error { return naive.Parse(strings.NewReader(text.String())) })
+		}},
 	}
 	if root != "" {
 		programs = append(programs, struct {
