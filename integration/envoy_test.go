@@ -43,7 +43,11 @@ type envoy struct {
 }
 
 func TestEnvoyJSON(t *testing.T) {
-	e := startEnvoy(t, envoyJSON)
+	t.Parallel()
+	follow(t, startEnvoy(t, envoyJSON), overEnvoyJSON(t))
+}
+
+func overEnvoyJSON(t *testing.T) tailed {
 	tl := overHTTP(t, "  format: envoy:json", 0)
 	tl.bytes = func(line string) int64 {
 		var v struct {
@@ -54,10 +58,11 @@ func TestEnvoyJSON(t *testing.T) {
 		}
 		return v.Bytes
 	}
-	follow(t, e, tl)
+	return tl
 }
 
 func TestEnvoyText(t *testing.T) {
+	t.Parallel()
 	follow(t, startEnvoy(t, ""), overHTTP(t, "  format: envoy:default", 7))
 }
 
@@ -69,7 +74,6 @@ func startEnvoy(t *testing.T, format string) *envoy {
 	if err != nil {
 		missing(t, "Envoy", err)
 	}
-	t.Parallel()
 	e := &envoy{web: newWeb(t), dir: t.TempDir()}
 	addr := freeAddr(t)
 	e.through(addr)

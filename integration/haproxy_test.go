@@ -38,8 +38,13 @@ type haproxy struct {
 }
 
 func TestHAProxy(t *testing.T) {
-	path := program(t, "haproxy")
 	t.Parallel()
+	follow(t, startHAProxy(t), overHTTP(t, "  format: haproxy:http", 6))
+}
+
+func startHAProxy(t *testing.T) *haproxy {
+	t.Helper()
+	path := program(t, "haproxy")
 	dir, addr := t.TempDir(), freeAddr(t)
 	h := &haproxy{web: newWeb(t)}
 	h.through(addr)
@@ -57,7 +62,7 @@ func TestHAProxy(t *testing.T) {
 	h.collector = collect(t, r, filepath.Join(dir, "haproxy.log"))
 	launch(t, dir, addr, w, path, "-db", "-f", conf)
 	_ = w.Close()
-	follow(t, h, overHTTP(t, "  format: haproxy:http", 6))
+	return h
 }
 
 func (h *haproxy) log() string { return h.collector.path }

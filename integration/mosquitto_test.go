@@ -46,9 +46,18 @@ type mosquitto struct {
 }
 
 func TestMosquitto(t *testing.T) {
+	t.Parallel()
+	m, tl := startMosquitto(t)
+	s := follow(t, m, tl)
+	if n := s.number("SELECT countIf(principal_id != '' OR device_id = '') FROM entries WHERE operation = 'PUBLISH'"); n != 0 {
+		t.Errorf("%d publications name a user, which the log doesn't, or no device", n)
+	}
+}
+
+func startMosquitto(t *testing.T) (*mosquitto, tailed) {
+	t.Helper()
 	path, passwd := program(t, "mosquitto"), program(t, "mosquitto_passwd")
 	program(t, "mosquitto_pub")
-	t.Parallel()
 	addr := freeAddr(t)
 	m := &mosquitto{dir: folder(t, "mosquitto"), port: addr[strings.LastIndexByte(addr, ':')+1:]}
 	conf := writeFile(t, filepath.Join(m.dir, "mosquitto.conf"), mosquittoConf, m.dir, m.port)
@@ -60,12 +69,9 @@ func TestMosquitto(t *testing.T) {
 	giveTo(t, "mosquitto", conf, passwords, filepath.Join(m.dir, "acl"))
 	m.process = launch(t, m.dir, addr, nil, path, "-c", conf)
 	m.subscribe()
-	s := follow(t, m, tailed{
+	return m, tailed{
 		source: "  format: mosquitto:log\n  timezone: " + localZone(t),
 		came:   "concat(operation, ' ', outcome)", where: "operation IN ('PUBLISH', 'DELIVER')",
-	})
-	if n := s.number("SELECT countIf(principal_id != '' OR device_id = '') FROM entries WHERE operation = 'PUBLISH'"); n != 0 {
-		t.Errorf("%d publications name a user, which the log doesn't, or no device", n)
 	}
 }
 

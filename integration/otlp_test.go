@@ -66,16 +66,12 @@ const otlpText = `[%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" %RESPO
 // TestOTLP takes the records of a real Envoy, as text and as attributes, and
 // those of a sender that is answered, over HTTP, while the tap is killed.
 func TestOTLP(t *testing.T) {
-	path, err := exec.Command("../scripts/envoy.sh").Output()
-	if err != nil {
-		missing(t, "Envoy", err)
-	}
 	t.Parallel()
 	mapping, err := filepath.Abs("../schemas/mapping/json-otlp.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, text, attributes, posted := freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
+	text, attributes, posted := freeAddr(t), freeAddr(t), freeAddr(t)
 	s := newSite(t, t.TempDir())
 	config := fmt.Sprintf(`sources:
 - name: text
@@ -92,12 +88,7 @@ func TestOTLP(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := s.start("--listen", "127.0.0.1:0")
-	w, dir := newWeb(t), t.TempDir()
-	w.through(addr)
-	port := func(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
-	conf := writeFile(t, filepath.Join(dir, "envoy.yaml"), envoyOTLP, port(addr), port(w.backend()), port(text), port(attributes), otlpText)
-	launch(t, dir, addr, nil, strings.TrimSpace(string(path)), "-c", conf, "--concurrency", "2", "--disable-hot-restart", "--log-level", "warn")
-
+	w := startLogging(t, text, attributes)
 	want := w.send(2000)
 	for _, source := range []string{"text", "attributes"} {
 		var n, bytes string
@@ -148,6 +139,22 @@ func TestOTLP(t *testing.T) {
 	t.Logf("%d records in %d requests, %d of them sent again: %d entries", records, records/each, again.Load(), n)
 	i.stop()
 	s.verify()
+}
+
+// startLogging starts an Envoy that logs to two addresses: as text, and as
+// attributes.
+func startLogging(t *testing.T, text, attributes string) *web {
+	t.Helper()
+	path, err := exec.Command("../scripts/envoy.sh").Output()
+	if err != nil {
+		missing(t, "Envoy", err)
+	}
+	w, dir, addr := newWeb(t), t.TempDir(), freeAddr(t)
+	w.through(addr)
+	port := func(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+	conf := writeFile(t, filepath.Join(dir, "envoy.yaml"), envoyOTLP, port(addr), port(w.backend()), port(text), port(attributes), otlpText)
+	launch(t, dir, addr, nil, strings.TrimSpace(string(path)), "-c", conf, "--concurrency", "2", "--disable-hot-restart", "--log-level", "warn")
+	return w
 }
 
 // post sends records until they are answered, and returns how often it tried

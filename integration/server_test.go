@@ -125,6 +125,7 @@ func (s *site) entries(tl tailed) int64 {
 // equal wants the record to be what the client saw and what the log tells.
 func (s *site) equal(when string, sv server, tl tailed, want tally) {
 	s.t.Helper()
+	defer s.explain(sv, tl, want)
 	took := poll(s.t, 60*time.Second, fmt.Sprintf("%s: %d entries", when, want.total()), func() bool { return s.entries(tl) >= want.total() })
 	var sums struct{ IDs, Rejected, Bytes, N string }
 	s.one(&sums, `SELECT uniqExact(event_id) AS IDs, count() AS N, sum(bytes_out) AS Bytes,
@@ -145,6 +146,29 @@ func (s *site) equal(when string, sv server, tl tailed, want tally) {
 		s.t.Fatalf("%s: %d lines and %d bytes are in the log of %d requests, the record has %s bytes", when, lines, bytes, want.total(), sums.Bytes)
 	}
 	s.t.Logf("%s: %v, %s after the last", when, got, took.Round(time.Millisecond))
+}
+
+// explain tells of a failed test where the lines are: in the files, and in the
+// record by stream.
+func (s *site) explain(sv server, tl tailed, want tally) {
+	s.t.Helper()
+	if !s.t.Failed() {
+		return
+	}
+	s.t.Logf("the client saw %v", want)
+	paths, _ := filepath.Glob(sv.log() + "*")
+	for _, p := range paths {
+		lines := 0
+		eachLine(s.t, p, func(string) { lines++ })
+		s.t.Logf("%s has %d lines", filepath.Base(p), lines)
+	}
+	for _, sql := range []string{
+		"SELECT stream, count() AS entries, min(offset) AS first, max(offset) AS last, " + tl.came + " AS came FROM entries WHERE " + tl.where + " GROUP BY stream, came ORDER BY stream, came",
+		"SELECT source, reason, count() AS n FROM rejections GROUP BY source, reason", "SELECT source, control, facts FROM findings WHERE control = 'GV-03'",
+	} {
+		out, err := s.command("sql", sql).CombinedOutput()
+		s.t.Logf("%s\n%s%v", sql, out, err)
+	}
 }
 
 // logged sums up all generations of a log.

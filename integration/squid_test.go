@@ -33,8 +33,14 @@ type squid struct {
 }
 
 func TestSquid(t *testing.T) {
-	path := program(t, "squid")
 	t.Parallel()
+	s, tl := startSquid(t)
+	follow(t, s, tl)
+}
+
+func startSquid(t *testing.T) (*squid, tailed) {
+	t.Helper()
+	path := program(t, "squid")
 	s := &squid{web: newWeb(t), dir: folder(t, "proxy")}
 	addr := freeAddr(t)
 	s.by(addr)
@@ -43,7 +49,7 @@ func TestSquid(t *testing.T) {
 	tl := overHTTP(t, "  format: squid:squid", 4)
 	tl.where += " AND status_code > 0" // launch connects and asks nothing
 	tl.lines = 0
-	follow(t, s, tl)
+	return s, tl
 }
 
 func (s *squid) log() string { return filepath.Join(s.dir, "access.log") }

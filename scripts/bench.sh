@@ -10,6 +10,9 @@ echo 'parts (peers: internal/store driver = clickhouse-go row by row, masking/ke
 mapfile -t packages < <(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 go test -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" "${packages[@]}"
 echo
+echo 'parse and normalise'
+scripts/bench-parse.sh
+echo
 echo 'detection'
 scripts/bench-detect.sh
 if command -v node >/dev/null; then scripts/bench-reencrypt.sh; fi

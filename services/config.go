@@ -201,10 +201,8 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	if err := c.validateSources(d); err != nil {
 		return err
 	}
-	if len(c.Kafka.Addresses) > 0 { // else the program fills in the embedded broker's
-		if err := c.Kafka.Validate(); err != nil {
-			return section(d, "kafka", err)
-		}
+	if err := c.validateKafka(d); err != nil {
+		return err
 	}
 	if err := c.Console.Validate(); err != nil {
 		return section(d, "console", err)

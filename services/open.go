@@ -189,7 +189,7 @@ func (a *App) openBroker(ctx context.Context) error {
 	if t := a.cfg.Ledger.Publish.Topic; t != "" && a.has("ledger") {
 		topics = append(topics, t)
 	}
-	c, err := broker.Open(ctx, cfg, broker.Deps{Log: a.log, Metrics: a.metrics, Topics: topics})
+	c, err := broker.Open(ctx, cfg, broker.Deps{Log: a.log, Metrics: a.metrics, Topics: topics, Await: a.has("tap")})
 	if err != nil {
 		return err
 	}

@@ -200,16 +200,15 @@ func outcome(e *audit.Event) audit.Outcome {
 // state (configuration manual 8.5), Squid's result, Apache's connection status.
 // It is "" when the status decides.
 func proxyOutcome(e *audit.Event) audit.Outcome {
-	family, _, _ := strings.Cut(e.Format, ":")
-	switch family {
-	case "haproxy":
+	switch f := e.Format; {
+	case strings.HasPrefix(f, "haproxy:"):
 		if fieldOf(e, "connection_error") != "" {
 			return audit.OutcomeError
 		}
 		return terminated(e, fieldOf(e, "termination"))
-	case "squid":
+	case strings.HasPrefix(f, "squid:"):
 		return squidOutcome(e, fieldOf(e, "result"))
-	case "apache":
+	case strings.HasPrefix(f, "apache:"):
 		if fieldOf(e, "connection_status") == "X" {
 			return audit.OutcomeAborted
 		}

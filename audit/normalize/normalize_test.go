@@ -1,6 +1,7 @@
 package normalize_test
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -247,6 +248,35 @@ func TestSkipsRejected(t *testing.T) {
 
 // FuzzURL holds that a path never leaves the root, has no dot segment left and
 // that decoding never grows a value.
+// A path that is taken as clean is one, and nearly every clean path is taken.
+func TestIsClean(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	const alphabet = "/.%ab0-$"
+	taken := 0
+	for range 200_000 {
+		b := make([]byte, rnd.IntN(30))
+		for i := range b {
+			if b[i] = 'a' + byte(rnd.IntN(26)); rnd.IntN(4) == 0 {
+				b[i] = alphabet[rnd.IntN(len(alphabet))]
+			}
+		}
+		p := "/" + string(b)
+		clean := normalize.IsClean(p)
+		if clean && normalize.Clean(p) != p {
+			t.Fatalf("%q is not clean: %q", p, normalize.Clean(p))
+		}
+		if want := !strings.Contains(p, "%") && !strings.Contains(p, "//") && !strings.Contains(p, "/."); clean != want {
+			t.Fatalf("%q: %t", p, clean)
+		}
+		if clean {
+			taken++
+		}
+	}
+	if taken < 10_000 {
+		t.Errorf("%d clean paths", taken)
+	}
+}
+
 func FuzzURL(f *testing.F) {
 	for _, s := range []string{"/a/../b?x=%41", "http://h/%2e%2e/?a+b", "//x", "/%", "?", "/a/.%2e/"} {
 		f.Add(s)

@@ -28,11 +28,15 @@ func setURL(e *audit.Event) {
 	if host != "" && e.Host.Empty() {
 		e.Host = plain.New(host)
 	}
-	path, query, has := strings.Cut(rest, "?")
-	e.Path = plain.New(cleanPath(decode(path, false)))
-	if has {
-		e.Query = splitQuery(e.Query[:0], query)
+	path := rest
+	if q := strings.IndexByte(rest, '?'); q >= 0 {
+		path = rest[:q]
+		e.Query = splitQuery(e.Query[:0], rest[q+1:])
 	}
+	if !isClean(path) {
+		path = cleanPath(decode(path, false))
+	}
+	e.Path = plain.New(path)
 }
 
 // absolute takes scheme and authority off an absolute-form target.
@@ -62,20 +66,49 @@ func absolute(target string) (host, rest string) {
 
 // splitQuery appends the decoded parameters of a query.
 func splitQuery(dst []audit.Field, query string) []audit.Field {
+	encoded := strings.IndexByte(query, '%') >= 0 || strings.IndexByte(query, '+') >= 0
 	for query != "" {
-		var part string
-		if len(dst) == maxQuery-1 {
-			part, query = query, ""
-		} else {
-			part, query, _ = strings.Cut(query, "&")
+		part, rest := query, ""
+		if end := strings.IndexByte(query, '&'); end >= 0 && len(dst) < maxQuery-1 {
+			part, rest = query[:end], query[end+1:]
 		}
-		if part == "" {
+		if query = rest; part == "" {
 			continue
 		}
-		key, value, _ := strings.Cut(part, "=")
-		dst = append(dst, audit.Field{Name: decode(key, true), Value: plain.New(decode(value, true))})
+		key, value := part, ""
+		if eq := strings.IndexByte(part, '='); eq >= 0 {
+			key, value = part[:eq], part[eq+1:]
+		}
+		if encoded {
+			key, value = decode(key, true), decode(value, true)
+		}
+		dst = append(dst, audit.Field{Name: key, Value: plain.New(value)})
 	}
 	return dst
+}
+
+// isClean reports whether a path has nothing that decode or cleanPath change:
+// no percent sign, and no slash or dot behind a slash. Eight bytes are looked at
+// together; it may say no to a path that has only bytes over 0x7f.
+func isClean(p string) bool {
+	const ones, low, high = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	i := 0
+	for ; i+9 <= len(p); i += 8 {
+		w := uint64(p[i]) | uint64(p[i+1])<<8 | uint64(p[i+2])<<16 | uint64(p[i+3])<<24 |
+			uint64(p[i+4])<<32 | uint64(p[i+5])<<40 | uint64(p[i+6])<<48 | uint64(p[i+7])<<56
+		next := w>>8 | uint64(p[i+8])<<56
+		// A byte of ASCII that is not zero sets its high bit when 0x7f is added.
+		slash, percent, dot := w^'/'*ones+low, w^'%'*ones+low, (next&^ones^'.'*ones)+low // . and / differ in their last bit
+		if (w|next|^percent|^(slash|dot))&high != 0 {
+			return false
+		}
+	}
+	for ; i < len(p); i++ {
+		if p[i] == '%' || p[i] == '/' && i+1 < len(p) && (p[i+1] == '/' || p[i+1] == '.') {
+			return false
+		}
+	}
+	return true
 }
 
 // decode decodes percent-encoding once; a percent sign that begins no valid

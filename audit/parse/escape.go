@@ -43,17 +43,13 @@ func unescapeJSON(s string) (string, bool) {
 		if i == len(s) {
 			return "", false
 		}
+		if c, ok := simpleEscape(s[i]); ok {
+			out = append(out, c)
+			continue
+		}
 		switch s[i] {
-		case '"', '\\', '/':
-			out = append(out, s[i])
-		case 'n':
-			out = append(out, '\n')
-		case 'r':
-			out = append(out, '\r')
-		case 't':
-			out = append(out, '\t')
-		case 'b':
-			out = append(out, '\b')
+		case '/':
+			out = append(out, '/')
 		case 'f':
 			out = append(out, '\f')
 		case 'u':
@@ -68,6 +64,24 @@ func unescapeJSON(s string) (string, bool) {
 		}
 	}
 	return string(out), true
+}
+
+// simpleEscape is what a backslash and c stand for in JSON, Apache and Squid
+// alike.
+func simpleEscape(c byte) (byte, bool) {
+	switch c {
+	case '"', '\\':
+		return c, true
+	case 'b':
+		return '\b', true
+	case 'n':
+		return '\n', true
+	case 'r':
+		return '\r', true
+	case 't':
+		return '\t', true
+	}
+	return 0, false
 }
 
 // jsonRune decodes \uXXXX, or a surrogate pair of two, at the start of s; n is
@@ -132,17 +146,11 @@ func unescapeBackslash(s string) string {
 			continue
 		}
 		i++
+		if c, ok := simpleEscape(s[i]); ok {
+			out = append(out, c)
+			continue
+		}
 		switch s[i] {
-		case '"', '\\':
-			out = append(out, s[i])
-		case 'b':
-			out = append(out, '\b')
-		case 'n':
-			out = append(out, '\n')
-		case 'r':
-			out = append(out, '\r')
-		case 't':
-			out = append(out, '\t')
 		case 'v':
 			out = append(out, '\v')
 		case 'x':

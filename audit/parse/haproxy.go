@@ -6,6 +6,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/plain"
 )
 
 // The log-format strings of the named HAProxy formats (configuration manual
@@ -242,3 +243,38 @@ var haproxyVariables = map[string]variable{
 	"ID": {field: fRequestID, client: true}, "sslv": {field: fTLSVersion, shape: shapeToken}, "sslc": {field: fTLSCipher, shape: shapeToken},
 	"E": {},
 }
+
+// addCaptures makes the fields capture.0, capture.1... of HAProxy's captured
+// headers: {a|b}, or quoted ones in a row.
+func addCaptures(e *audit.Event, s string) {
+	s = strings.TrimSpace(s)
+	quoted := strings.HasPrefix(s, `"`)
+	if !quoted {
+		s = strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")
+	}
+	for n := 0; n < len(captureNames); n++ {
+		var v string
+		more := false
+		if quoted {
+			if !strings.HasPrefix(s, `"`) {
+				return
+			}
+			v, s, _ = strings.Cut(s[1:], `"`)
+			s = strings.TrimPrefix(s, " ")
+			more = s != ""
+		} else {
+			v, s, more = strings.Cut(s, "|")
+		}
+		if v != "" && v != "-" {
+			e.Fields = append(e.Fields, audit.Field{Name: captureNames[n], Value: plain.New(unescapeHash(v))})
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// captureNames are the fields of captured headers, in the order of their
+// declaration.
+var captureNames = [...]string{"capture.0", "capture.1", "capture.2", "capture.3", "capture.4", "capture.5", "capture.6", "capture.7",
+	"capture.8", "capture.9", "capture.10", "capture.11"}

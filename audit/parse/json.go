@@ -195,9 +195,7 @@ func hasControl(s string) bool {
 	const low, top = 0x2020202020202020, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		if (x-low)&^x&top != 0 {
+		if x := word(s, i); (x-low)&^x&top != 0 {
 			return true
 		}
 	}

@@ -1,14 +1,11 @@
 package parse
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
-	"github.com/tallystick/tallystick/internal/text"
-	"github.com/tallystick/tallystick/masking/plain"
 )
 
 // escape is how a server makes client bytes harmless in its lines.
@@ -34,6 +31,7 @@ type layout struct {
 	timeHint string
 	head     string // literal before the first slot
 	slots    []slot
+	told     []int // slots that say something about an access
 	escape   escape
 	utf8     bool // the server writes only UTF-8
 	mtls     bool // a client's certificate is shown only once it is verified
@@ -43,6 +41,7 @@ type layout struct {
 	loc      *time.Location
 	carries  audit.Carries
 	quotes   int   // double quotes in the literals
+	bare     []int // slots whose values may have a quote where quotes are written as hex
 	loose    []int // client-controlled slots whose end a client could imitate
 	// fallback reads a line that does not follow the format string but is one
 	// of the server's; nil if there are none.
@@ -50,8 +49,10 @@ type layout struct {
 	scratch  sync.Pool // of *scratch
 }
 
-// scratch is what parsing a line needs and another line can use again.
+// scratch is what parsing a line needs and another line can use again. It is
+// the Parser of one batch.
 type scratch struct {
+	l     *layout
 	spans spans
 	// The last $time_local and what it says: lines of one second have the same.
 	timeText [localTimeLen]byte
@@ -61,8 +62,10 @@ type scratch struct {
 // slot is a variable of a format string.
 type slot struct {
 	variable
-	name   string // as in the format string
-	until  string // the literal after it; "" for the last
+	name   string  // as in the format string
+	until  string  // the literal after it; "" for the last
+	after  literal // the same
+	ends   ending
 	anchor int    // offset in until of the byte to look for first
 	quoted bool   // stands between double quotes, which are escaped in values
 	width  int    // of a value that is always so wide, else 0
@@ -75,12 +78,18 @@ type slot struct {
 	strf   *strftime
 }
 
-// piece is a literal or a variable of a format string, as a server's own lexer
-// splits it.
-type piece struct {
-	literal string // when variable is nil
-	slot    *slot
-}
+// ending is how straight finds the end of a value.
+type ending uint8
+
+const (
+	endsOther  ending = iota // as end finds it
+	endsWide                 // it is as wide as it always is
+	endsDigits               // with its digits
+	endsBlank                // at the first blank
+	endsQuote                // at the first quote
+	endsPort                 // at the last colon before the first blank: the port's digits follow
+	endsSign                 // at the first place of the rarest byte of until, as find does
+)
 
 // maxVars bounds the variables of a format string.
 const maxVars = 64
@@ -88,196 +97,43 @@ const maxVars = 64
 // spans are where the variables of a line begin and end.
 type spans [maxVars][2]int32
 
-// percentPieces splits a format in which a percent sign begins a variable and
-// two of them are one. variable reads one after its sign and returns the rest.
-func percentPieces(s string, variable func(string) ([]piece, string, error)) ([]piece, error) {
-	var pieces []piece
-	for s != "" {
-		literal, rest, ok := strings.Cut(s, "%")
-		pieces = append(pieces, piece{literal: literal})
-		if !ok {
-			break
-		}
-		if s, ok = strings.CutPrefix(rest, "%"); ok {
-			pieces = append(pieces, piece{literal: "%"})
-			continue
-		}
-		p, rest, err := variable(rest)
-		if err != nil {
-			return nil, err
-		}
-		pieces, s = append(pieces, p...), rest
-	}
-	return pieces, nil
-}
-
-// assemble makes the slots of the pieces.
-func (l *layout) assemble(pieces []piece) error {
-	before, k := "", 0
-	for ; k < len(pieces) && pieces[k].slot == nil; k++ {
-		l.head += pieces[k].literal
-	}
-	before = l.head
-	for k < len(pieces) {
-		s := *pieces[k].slot
-		for k++; k < len(pieces) && pieces[k].slot == nil; k++ {
-			s.until += pieces[k].literal
-		}
-		if s.until == "" && k < len(pieces) && s.width == 0 {
-			return fmt.Errorf("%s: %s%s is followed at once by another variable: put a character between them", l.what, l.sigil, s.name)
-		}
-		s.anchor = rarest(s.until)
-		if s.shape == shapeTimeLocal {
-			s.width = localTimeLen
-		}
-		s.raw = s.raw || l.escape == escapeNone && s.client
-		s.quoted = !s.raw && l.escape != escapeNone && l.escape != escapeQuote && strings.HasSuffix(before, `"`) && strings.HasPrefix(s.until, `"`)
-		before = s.until
-		s.decide()
-		if n := len(l.slots) - 1; n >= 0 && s.counter() && l.slots[n].counter() {
-			l.slots[n].also += l.slots[n].until
-			l.slots[n].until, l.slots[n].anchor = s.until, s.anchor
-			continue
-		}
-		l.slots = append(l.slots, s)
-	}
-	if len(l.slots) > maxVars {
-		return fmt.Errorf("%s: more than %d variables", l.what, maxVars)
-	}
-	l.request = -1
-	l.quotes = strings.Count(l.head, `"`)
-	for k := range l.slots {
-		l.quotes += strings.Count(l.slots[k].until, `"`)
-		if f := l.slots[k].field; l.request < 0 && (f == fRequest || f == fRequestURI || f == fURI) {
-			l.request = k
-		}
-		if v := &l.slots[k]; v.client && !v.quoted && v.until != "" && v.shape == shapeAny {
-			l.loose = append(l.loose, k)
-		}
-	}
-	return nil
-}
-
-// decide works out how the end of a value is found.
-func (v *slot) decide() {
-	if v.until == "" || v.width > 0 || v.quoted {
-		return
-	}
-	switch first := v.until[0]; v.shape {
-	case shapeNumber, shapeSigned, shapeSeconds:
-		v.run = first != '.' && first != '+' && first != '-' && (first < '0' || first > '9')
-	case shapeToken, shapeAddr:
-		v.blank = first == ' '
-	}
-}
-
-// counter reports whether the slot is a number that says nothing about an
-// access, and one byte follows it. Slots of such numbers in a row become one.
-func (v *slot) counter() bool {
-	return v.run && v.field == fIgnored && len(v.until) == 1
-}
-
-// rarest is the offset of the byte of a literal that a line has least often: no
-// space, and rather a sign than a letter or digit.
-func rarest(lit string) int {
-	best, score := 0, 0
-	for i := 0; i < len(lit); i++ {
-		n := 2
-		switch c := lit[i]; {
-		case c == ' ':
-			n = 1
-		case strings.IndexByte(`[]"{}|<>`, c) >= 0:
-			n = 3
-		}
-		if n > score {
-			best, score = i, n
-		}
-	}
-	return best
-}
-
-// check refuses a format string without a time and works out what it can show.
-func (l *layout) check(o options, hint string) error {
-	var fields [numFields]bool
-	has := map[string]bool{}
-	for i := range l.slots {
-		v := &l.slots[i]
-		fields[v.field] = true
-		has[v.fieldName] = true
-		for _, n := range captureNames {
-			has[n] = has[n] || v.field == fCaptures // which there are, its configuration says
-		}
-		if v.field == fTimeStrf && !v.strf.whole() {
-			return fmt.Errorf("%s: the time pattern of %s%s has no full date and clock", l.what, l.sigil, v.name)
-		}
-	}
-	if !fields[fTimeLocal] && !fields[fTimeISO] && !fields[fMsec] && !fields[fTimeClock] && !fields[fTimeStrf] && !fields[fEpoch] && !fields[fTimeAny] {
-		return &text.Hint{Err: fmt.Errorf("%s: it has no time", l.what), Hint: hint}
-	}
-	l.loc = o.loc
-	l.carries = carriesOf(o, &fields, has)
-	return nil
-}
-
-// carriesOf says what a format with these fields shows.
-func carriesOf(o options, fields *[numFields]bool, has map[string]bool) audit.Carries {
-	c := audit.Carries{
-		TLS:     fields[fTLSVersion],
-		Target:  fields[fRequest] || fields[fRequestURI] || fields[fURI] || fields[fResourceName],
-		Outcome: fields[fStatus] || fields[fTermination] || fields[fDenied] || fields[fAllowed],
-		Purpose: o.purpose != "" && has[locatorField(o.purpose)],
-	}
-	for _, p := range o.principals {
-		switch p {
-		case "remote_user":
-			c.Principal = c.Principal || fields[fUser]
-		case "client_subject":
-			c.Principal = c.Principal || fields[fCertSubject]
-		case "client_san":
-			c.Principal = c.Principal || fields[fCertSAN]
-		default:
-			c.Principal = c.Principal || has[locatorField(p)]
-		}
-	}
-	return c
-}
-
-// locatorField is the name that an Event's field has for a locator of the
-// configuration: field:NAME or header:NAME.
-func locatorField(locator string) string {
-	if h, ok := strings.CutPrefix(locator, "header:"); ok {
-		return "header:" + strings.ToLower(h)
-	}
-	return strings.TrimPrefix(locator, "field:")
-}
-
 // Parse implements Parser.
 func (l *layout) Parse(b *audit.Batch, i int) {
-	line, e, ok := begin(b, i, l.name, l.utf8)
+	work := l.take()
+	work.Parse(b, i)
+	l.scratch.Put(work)
+}
+
+func (l *layout) take() *scratch {
+	if work, ok := l.scratch.Get().(*scratch); ok {
+		return work
+	}
+	return &scratch{l: l}
+}
+
+// Parse implements Parser for one goroutine.
+func (w *scratch) Parse(b *audit.Batch, i int) {
+	line, e, ok := begin(b, i, w.l.name, w.l.utf8)
 	if !ok {
 		return
 	}
-	if line[0] == '<' && l.head == "" { // syslog
+	if line[0] == '<' && w.l.head == "" { // syslog
 		if cut := carrier(line); cut > 0 {
-			l.parse(b, i, e, line[cut:], cut)
+			w.parse(b, i, e, line[cut:], cut)
 			return
 		}
 	}
-	l.parse(b, i, e, line, 0)
+	w.parse(b, i, e, line, 0)
 }
 
 // parse parses a line of which the first offset bytes were taken off.
-func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offset int) bool {
+func (w *scratch) parse(b *audit.Batch, i int, e *audit.Event, line string, offset int) bool {
+	l := w.l
 	e.Protocol, e.Carries = l.protocol, l.carries
-	work, _ := l.scratch.Get().(*scratch)
-	if work == nil {
-		work = &scratch{}
-	}
-	defer l.scratch.Put(work)
-	m := layoutMatch{l: l, line: line, sp: &work.spans, budget: 1024}
+	m := layoutMatch{l: l, line: line, sp: &w.spans, budget: 1024}
 	if !m.run() {
 		if cut := carrier(line); offset == 0 && cut > 0 {
-			return l.parse(b, i, e, line[cut:], cut)
+			return w.parse(b, i, e, line[cut:], cut)
 		}
 		if l.fallback != nil && l.fallback(l, b, i, line, offset) {
 			return !e.Rejected
@@ -291,7 +147,7 @@ func (l *layout) parse(b *audit.Batch, i int, e *audit.Event, line string, offse
 	} else if m.ambiguous() {
 		e.Integrity = audit.IntegrityAmbiguous
 	}
-	return l.fill(b, i, line, work, offset)
+	return l.fill(b, i, line, w, offset)
 }
 
 // fill sets the event from the spans.
@@ -299,11 +155,8 @@ func (l *layout) fill(b *audit.Batch, i int, line string, work *scratch, offset 
 	e, sp := &b.Events[i], &work.spans
 	escaped := l.hasEscape(line)
 	g := values{loc: l.loc, work: work}
-	for k := range l.slots {
+	for _, k := range l.told {
 		v := &l.slots[k]
-		if v.field == fIgnored {
-			continue
-		}
 		s := line[sp[k][0]:sp[k][1]]
 		if s == "" && v.field != fRequest || s == "-" {
 			if v.field == fRequest {
@@ -369,38 +222,3 @@ func (l *layout) unescape(s string) (string, bool) {
 	}
 	return unescapeHex(s), true
 }
-
-// addCaptures makes the fields capture.0, capture.1... of HAProxy's captured
-// headers: {a|b}, or quoted ones in a row.
-func addCaptures(e *audit.Event, s string) {
-	s = strings.TrimSpace(s)
-	quoted := strings.HasPrefix(s, `"`)
-	if !quoted {
-		s = strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")
-	}
-	for n := 0; n < len(captureNames); n++ {
-		var v string
-		more := false
-		if quoted {
-			if !strings.HasPrefix(s, `"`) {
-				return
-			}
-			v, s, _ = strings.Cut(s[1:], `"`)
-			s = strings.TrimPrefix(s, " ")
-			more = s != ""
-		} else {
-			v, s, more = strings.Cut(s, "|")
-		}
-		if v != "" && v != "-" {
-			e.Fields = append(e.Fields, audit.Field{Name: captureNames[n], Value: plain.New(unescapeHash(v))})
-		}
-		if !more {
-			return
-		}
-	}
-}
-
-// captureNames are the fields of captured headers, in the order of their
-// declaration.
-var captureNames = [...]string{"capture.0", "capture.1", "capture.2", "capture.3", "capture.4", "capture.5", "capture.6", "capture.7",
-	"capture.8", "capture.9", "capture.10", "capture.11"}

@@ -29,31 +29,83 @@ func (m *layoutMatch) run() bool {
 // straight takes the first possible end of every variable. It is what nearly
 // every line needs; when it fails, match tries the others.
 func (m *layoutMatch) straight() bool {
-	pos := len(m.l.head)
+	line, pos := m.line, len(m.l.head)
 	for k := range m.l.slots {
 		v := &m.l.slots[k]
-		if v.padded {
-			for pos < len(m.line) && m.line[pos] == ' ' {
-				pos++
-			}
-		}
-		if v.shape == shapeBlock && (pos >= len(m.line) || m.line[pos] != '{') {
-			rest := strings.TrimPrefix(v.until, " ")
-			if !strings.HasPrefix(m.line[min(pos, len(m.line)):], rest) {
-				return false
-			}
-			m.sp[k] = [2]int32{int32(pos), int32(pos)}
-			pos += len(rest)
-			continue
-		}
-		end, ok := m.end(v, pos, pos)
-		if !ok || !v.blank && v.also == "" && v.shape != shapeAny && !v.shape.fits(m.line[pos:end]) {
+		if pos > len(line) {
 			return false
 		}
-		m.sp[k] = [2]int32{int32(pos), int32(end)}
-		pos = end + len(v.until)
+		end := pos
+		switch v.ends {
+		case endsWide:
+			end += v.width
+		case endsDigits:
+			for end < len(line) && line[end]-'0' <= 9 {
+				end++
+			}
+			if end == pos && strings.HasPrefix(line[pos:], "-") {
+				end++
+			}
+		case endsBlank:
+			end += strings.IndexByte(line[pos:], ' ')
+		case endsPort:
+			blank := strings.IndexByte(line[pos:], ' ')
+			if blank < 0 {
+				return false
+			}
+			end += strings.LastIndexByte(line[pos:pos+blank], ':')
+		case endsQuote:
+			end += strings.IndexByte(line[pos:], '"')
+		case endsSign:
+			if end = v.find(line, pos); end < 0 {
+				return false
+			}
+			m.sp[k], pos = [2]int32{int32(pos), int32(end)}, end+len(v.until)
+			continue
+		default:
+			var ok bool
+			if pos, ok = m.step(k, pos); !ok {
+				return false
+			}
+			continue
+		}
+		if end < pos {
+			return false
+		}
+		follows := false
+		if end+8 <= len(line) && v.after.mask != 0 {
+			follows = word(line, end)&v.after.mask == v.after.bits
+		} else {
+			follows = v.after.at(line, end)
+		}
+		if !follows || v.ends == endsDigits && end-pos > maxDigits || v.ends == endsWide && !v.shape.fits(line[pos:end]) {
+			return false
+		}
+		m.sp[k], pos = [2]int32{int32(pos), int32(end)}, end+len(v.until)
 	}
-	return pos == len(m.line)
+	return pos == len(line)
+}
+
+// step takes the first possible end of variable k and returns where the next
+// one begins.
+func (m *layoutMatch) step(k, pos int) (next int, ok bool) {
+	v := &m.l.slots[k]
+	if v.padded {
+		for pos < len(m.line) && m.line[pos] == ' ' {
+			pos++
+		}
+	}
+	if v.shape == shapeBlock && (pos >= len(m.line) || m.line[pos] != '{') {
+		rest := strings.TrimPrefix(v.until, " ")
+		m.sp[k] = [2]int32{int32(pos), int32(pos)}
+		return pos + len(rest), strings.HasPrefix(m.line[min(pos, len(m.line)):], rest)
+	}
+	end, ok := m.end(v, pos, pos)
+	if !ok || !v.blank && v.also == "" && v.shape != shapeAny && !v.shape.fits(m.line[pos:end]) {
+		return 0, false
+	}
+	m.sp[k] = [2]int32{int32(pos), int32(end)}
+	return end + len(v.until), true
 }
 
 // match sets the spans from variable k on, which begins at pos.
@@ -151,6 +203,10 @@ func (m *layoutMatch) end(v *slot, pos, from int) (int, bool) {
 	if from > len(m.line) {
 		return 0, false
 	}
+	if v.blank {
+		end := pos + strings.IndexByte(m.line[pos:], ' ')
+		return end, end >= pos && v.after.at(m.line, end)
+	}
 	at := v.find(m.line, from)
 	return at, at >= 0
 }
@@ -221,9 +277,10 @@ func quoteEnd(s string, e escape) int {
 // later: then the line can be read in two ways. Where the server escapes
 // nothing, a quote of the client's own is enough.
 func (m *layoutMatch) ambiguous() bool {
-	// Where the line has no more quotes than the format string, none stands in a
-	// value: then no value can reach past the quote after it.
-	bounded := m.l.quotes > 0 && len(m.l.loose) > 0 && strings.Count(m.line, `"`) == m.l.quotes
+	if len(m.l.loose) == 0 {
+		return false
+	}
+	bounded := m.bounded()
 	for _, k := range m.l.loose {
 		v := &m.l.slots[k]
 		pos, end := int(m.sp[k][0]), int(m.sp[k][1])
@@ -252,6 +309,20 @@ func (m *layoutMatch) ambiguous() bool {
 		}
 	}
 	return false
+}
+
+// bounded reports whether the line has no more quotes than the format string:
+// then none stands in a value, and no value can reach past the quote after it.
+func (m *layoutMatch) bounded() bool {
+	if e := m.l.escape; m.l.quotes == 0 || e != escapeHex && e != escapeHash || len(m.l.bare) > 3 {
+		return m.l.quotes > 0 && strings.Count(m.line, `"`) == m.l.quotes
+	}
+	for _, k := range m.l.bare {
+		if strings.IndexByte(m.line[m.sp[k][0]:m.sp[k][1]], '"') >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // bareQuote reports whether s has a double quote without a backslash.

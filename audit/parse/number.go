@@ -2,9 +2,12 @@ package parse
 
 import "time"
 
-// parseUint reads a decimal number of at most 19 digits.
+// maxDigits is how many digits a number may have: any such fits 64 bits.
+const maxDigits = 19
+
+// parseUint reads a decimal number.
 func parseUint(s string) (uint64, bool) {
-	if len(s) == 0 || len(s) > 19 {
+	if len(s) == 0 || len(s) > maxDigits {
 		return 0, false
 	}
 	var n uint64

@@ -177,6 +177,11 @@ func formatName(format string) string {
 func (s *Stage) Process(_ context.Context, b *audit.Batch) error {
 	size(b)
 	p := s.parsers[b.Source]
+	if l, ok := p.(*layout); ok {
+		work := l.take()
+		defer l.scratch.Put(work)
+		p = work
+	}
 	for i := range b.Lines {
 		clearEvent(b, i) // one by one, so that it is in the cache when its line is parsed
 		if p == nil {
@@ -225,7 +230,9 @@ func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (
 	l := &b.Lines[i]
 	e = &b.Events[i]
 	e.Format, e.ParseStatus, e.Integrity = format, audit.ParseOK, audit.IntegrityOK
-	line = strings.TrimSuffix(l.Text.Reveal(access)[skip:], "\r")
+	line = l.Text.Reveal(access)[skip:]
+	ascii := allASCII(line) // first, so that the line is read from its beginning
+	line = strings.TrimSuffix(line, "\r")
 	switch {
 	case l.Cut():
 		b.Reject(i, audit.ReasonTooLong, 0, "a line within the limit of the tap")
@@ -233,6 +240,8 @@ func beginAfter(b *audit.Batch, i int, format string, utf8Only bool, skip int) (
 	case line == "":
 		b.Reject(i, audit.ReasonEmpty, 0, "a line with content")
 		return "", e, false
+	case ascii:
+		return line, e, true
 	}
 	if at := strings.IndexByte(line, 0); at >= 0 {
 		b.Reject(i, audit.ReasonNUL, skip+at+1, "a line without NUL bytes")
@@ -278,7 +287,9 @@ func splitRequest(e *audit.Event, s string) {
 		return
 	}
 	target := s[sp+1:]
-	if last := strings.LastIndexByte(target, ' '); last >= 0 && strings.HasPrefix(target[last+1:], "HTTP/") {
+	if n := len(target) - len(" HTTP/1.1"); n >= 0 && target[n] == ' ' && (target[n+1:] == "HTTP/1.1" || target[n+1:] == "HTTP/2.0") {
+		target = target[:n]
+	} else if last := strings.LastIndexByte(target, ' '); last >= 0 && strings.HasPrefix(target[last+1:], "HTTP/") {
 		target = target[:last]
 	} else if last >= 0 {
 		e.ParseStatus = audit.ParsePartial
@@ -319,7 +330,7 @@ func splitAddr(e *audit.Event, s string) {
 		if end := strings.IndexByte(s, ']'); end > 0 {
 			host, port = s[1:end], strings.TrimPrefix(s[end+1:], ":")
 		}
-	} else if c := strings.LastIndexByte(s, ':'); c >= 0 && strings.IndexByte(s, ':') == c {
+	} else if c := strings.IndexByte(s, ':'); c >= 0 && strings.LastIndexByte(s, ':') == c {
 		host, port = s[:c], s[c+1:]
 	}
 	if host == "unix" {

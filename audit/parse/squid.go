@@ -62,7 +62,10 @@ func (s *squid) Parse(b *audit.Batch, i int) {
 	// A line has one event: where two records stand in it, it is the whole one
 	// at the end. That a cut one stands before it keeps it from being evidence
 	// for an allowed access.
-	if s.parse(b, i, e, line, second) && second > 0 {
+	work := s.take()
+	ok = work.parse(b, i, e, line, second)
+	s.scratch.Put(work)
+	if ok && second > 0 {
 		e.ParseStatus, e.Integrity = audit.ParseTruncated, audit.IntegrityTruncated
 		addField(e, "glued", "after a record that was cut at 8191 bytes")
 	}

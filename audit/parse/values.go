@@ -335,7 +335,10 @@ func (g *values) finish(b *audit.Batch, i int, expected string) {
 	if g.apart && !g.zoned {
 		g.time, g.zoned = g.time.Add(-time.Duration(g.zone)*time.Second), true
 	}
-	if !setTime(b, i, g.time.Add(g.fraction), g.timeOK, g.timeAt, expected) {
+	if g.fraction != 0 {
+		g.time = g.time.Add(g.fraction)
+	}
+	if !setTime(b, i, g.time, g.timeOK, g.timeAt, expected) {
 		return
 	}
 	if e.TimeQuality = audit.TimeAssumed; g.zoned {

@@ -58,7 +58,9 @@ type Message struct {
 // Deps are what a Client uses of the program. Metrics may be nil.
 type Deps struct {
 	// Topics are further topics to produce to; they are made if they are missing.
-	Topics  []string
+	Topics []string
+	// Await lets Open succeed while the cluster is away: see Open.
+	Await   bool
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -76,6 +78,7 @@ type Client struct {
 	mu         sync.Mutex
 	partitions map[string][]int     // by topic; guarded by mu
 	sent       map[place]*sentSizes // sizes of what this client produced; guarded by mu
+	wanted     []string             // topics to be found or made before the first use; guarded by mu
 
 	trouble atomic.Pointer[error] // see Trouble
 }
@@ -97,17 +100,28 @@ const (
 )
 
 // Open connects, and creates the topics that are missing. The caller closes.
+//
+// A cluster that is away makes it fail, unless Deps.Await is set: then Produce
+// and Consume look for the topics, and make them, once the cluster answers. A
+// cluster that says why it refuses the client makes it fail always.
 func Open(ctx context.Context, cfg Config, deps Deps) (*Client, error) {
 	topics := append([]string{Lines, Findings}, deps.Topics...)
 	c, err := newClient(cfg, deps, topics...)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.ensureTopics(ctx, topics); err != nil {
-		c.transport.CloseIdleConnections()
-		return nil, err
+	c.wanted = topics
+	err = c.ready(ctx)
+	if err == nil {
+		return c, nil
 	}
-	return c, nil
+	if deps.Await && Passing(err) && ctx.Err() == nil {
+		c.metrics.failures.WithLabelValues("open").Inc()
+		c.log.Error("Kafka is away at the start; taps take lines meanwhile, and what needs Kafka waits for it", "error", err, "hint", text.HintOf(err))
+		return c, nil
+	}
+	c.transport.CloseIdleConnections()
+	return nil, err
 }
 
 // newClient is a client that knows the topics' leaders before it is asked.
@@ -145,36 +159,6 @@ func newClient(cfg Config, deps Deps, topics ...string) (*Client, error) {
 // Close closes idle connections. Consume calls must have returned.
 func (c *Client) Close() error {
 	c.transport.CloseIdleConnections()
-	return nil
-}
-
-func (c *Client) ensureTopics(ctx context.Context, topics []string) error {
-	for _, topic := range topics {
-		_, err := c.partitionsOf(ctx, topic)
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, kafka.UnknownTopicOrPartition) {
-			return &text.Hint{
-				Err:  fmt.Errorf("failed to reach Kafka at %v: %w", c.cfg.Addresses, err),
-				Hint: "check kafka.addresses, tls and sasl in tallystick.yaml, and that Kafka runs there",
-			}
-		}
-		r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-			Topic: topic, NumPartitions: c.cfg.Partitions, ReplicationFactor: c.cfg.Replication,
-			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: fmt.Sprint(c.cfg.Retention.Milliseconds())}},
-		}}})
-		if err == nil {
-			err = r.Errors[topic]
-		}
-		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return &text.Hint{
-				Err:  fmt.Errorf("failed to create topic %s: %w", topic, err),
-				Hint: "create it by hand, or allow the user to create topics",
-			}
-		}
-		c.log.Info("created a topic", "topic", topic, "partitions", c.cfg.Partitions)
-	}
 	return nil
 }
 

@@ -28,8 +28,9 @@ type Config struct {
 	// SASL authenticates with a password. Off by default.
 	SASL SASL `yaml:"sasl,omitempty"`
 	// Partitions is how many partitions a topic gets that has to be created.
-	// Default 2. More partitions let more auditors work side by side; on a topic
-	// with data a change moves streams between partitions, so don't.
+	// Default 2, which is what the embedded broker always has. More partitions let
+	// more auditors work side by side; on a topic with data a change moves streams
+	// between partitions, so don't.
 	Partitions int `yaml:"partitions,omitempty"`
 	// Replication is how many brokers keep each partition of a topic that has to
 	// be created. Default -1: what the cluster says.

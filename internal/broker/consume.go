@@ -25,6 +25,12 @@ const (
 // other member gets the partition. A handler that returns nil early leaves its
 // partition alone until the next assignment.
 func (c *Client) Consume(ctx context.Context, group, topic string, handle func(context.Context, *Partition) error) error {
+	if err := c.awaitReady(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: c.cfg.Addresses, Dialer: c.dialer, Topics: []string{topic},
 		HeartbeatInterval: heartbeat, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,

@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		{&m.retries, "produce_retries_total", "topic", "Produce requests that were tried again."},
 		{&m.fetched, "fetched_messages_total", "topic", "Messages fetched."},
 		{&m.fetchedBytes, "fetched_bytes_total", "topic", "Bytes of keys and values fetched."},
-		{&m.failures, "failures_total", "during", "What failed and is tried again: produce, fetch, join, consume."},
+		{&m.failures, "failures_total", "during", "What failed and is tried again: open, produce, fetch, join, consume."},
 		{&m.generations, "group_generations_total", "group", "Assignments of partitions taken part in: rebalances."},
 	} {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -30,6 +30,9 @@ func (c *Client) Produce(ctx context.Context, topic string, msgs ...Message) err
 			return fmt.Errorf("failed to produce to %s: %w: %d bytes, at most %d", topic, ErrTooLarge, n, MaxMessage)
 		}
 	}
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
 	parts, err := c.partitionsOf(ctx, topic)
 	if err != nil {
 		return failed("produce to", topic, err)

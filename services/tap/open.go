@@ -48,7 +48,8 @@ func (t *Tap) open(s *source.Config, m *metrics) error {
 
 // mark leaves a file for as long as lines that nobody can send again may be in
 // memory. If it is still there at the start, the last one did not end well and
-// such lines may be lost; how many nobody knows.
+// such lines may be lost; how many nobody knows, unless the Reader compares what
+// came with what was sent.
 func (l *lane) mark(s *source.Config) error {
 	t := l.tap
 	switch s.Way() {
@@ -60,7 +61,7 @@ func (l *lane) mark(s *source.Config) error {
 		return nil
 	}
 	path := filepath.Join(t.deps.Spool, s.Name+".running")
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Stat(path); err == nil && !compared(l.reader) {
 		l.gap(source.Gap{Kind: source.GapMissing, Source: s.Name, Stream: t.boot, Seen: t.deps.Clock().UTC()})
 	}
 	err := os.MkdirAll(t.deps.Spool, 0o700)
@@ -72,6 +73,13 @@ func (l *lane) mark(s *source.Config) error {
 	}
 	l.running = path
 	return nil
+}
+
+// compared reports whether a Reader finds out by itself how many lines an
+// earlier start lost.
+func compared(r source.Reader) bool {
+	c, ok := r.(interface{ Compared() bool })
+	return ok && c.Compared()
 }
 
 // openSpool opens the spool of a source that has one, or that had one and left

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +173,40 @@ func TestUncleanEnd(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(r.dir, "spool", "shop.running")); err == nil {
 		t.Error("the mark is still there")
+	}
+}
+
+// Where entries are compared with Envoy's counters, those tell what a kill lost,
+// and no gap without a number stands beside theirs.
+func TestKilledWhileCompared(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"stats":[{"name":"http.shop.downstream_rq_total","value":5},{"name":"server.uptime","value":9}]}`)
+	}))
+	defer admin.Close()
+	for _, tc := range []struct {
+		admin []string
+		gaps  int
+	}{{[]string{admin.URL}, 0}, {nil, 1}} {
+		r := newRig(t)
+		r.cfg.Sources = []source.Config{{Name: "shop", Format: "envoy:als", ALS: &source.ALS{Listen: freePort(t), Admin: tc.admin}}}
+		if err := r.cfg.Sources[0].Validate(); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := r.start()
+		counts := filepath.Join(r.dir, "spool", "shop.counts")
+		if tc.admin != nil {
+			r.eventually("compared", func() bool {
+				book, _ := os.ReadFile(counts)
+				return strings.Contains(string(book), "base")
+			})
+		}
+		stop()
+		r.write("spool/shop.running", "") // as a kill leaves it
+		_, stop = r.start()
+		stop()
+		if got := r.told(); len(got) != tc.gaps {
+			t.Errorf("admin %v: gaps %+v, want %d", tc.admin, got, tc.gaps)
+		}
 	}
 }
 

@@ -131,6 +131,8 @@ type rig struct {
 	cfg   tap.Config
 	reg   *prometheus.Registry
 	log   io.Writer
+	// producer is used instead of kafka if it is set.
+	producer tap.Producer
 
 	mu   sync.Mutex
 	gaps []source.Gap
@@ -160,7 +162,11 @@ func (r *rig) deps() tap.Deps {
 		}
 		r.t.Cleanup(func() { _ = r.state.Close() })
 	}
-	return tap.Deps{Sealer: r.sealer, Producer: r.kafka, Site: r.prf, State: r.state, Spool: filepath.Join(r.dir, "spool"), Metrics: r.reg, Gap: r.gap, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
+	producer := r.producer
+	if producer == nil {
+		producer = r.kafka
+	}
+	return tap.Deps{Sealer: r.sealer, Producer: producer, Site: r.prf, State: r.state, Spool: filepath.Join(r.dir, "spool"), Metrics: r.reg, Gap: r.gap, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
 }
 
 // start runs a tap until the returned function is called.

@@ -248,6 +248,14 @@ func (r *Reader) Status() source.Status {
 	return s
 }
 
+// Compared reports whether entries of earlier starts are compared with Envoy's
+// counters: what those starts lost is told with its number then.
+func (r *Reader) Compared() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.cfg.Admin) > 0 && len(r.book.Envoys) > 0
+}
+
 // Stop takes nothing more: Next hands out what is left, then io.EOF.
 func (r *Reader) Stop() { r.inlet.Stop() }
 

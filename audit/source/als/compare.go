@@ -54,7 +54,7 @@ func (r *Reader) look(ctx context.Context, w *watch) error {
 	if err != nil {
 		return err
 	}
-	if restarted && w.moving {
+	if restarted && (w.moving || w.changed.IsZero()) { // or while nobody looked
 		r.deps.Logger.Warn("an Envoy started anew: its last entries can't be compared", "source", r.cfg.Source)
 		r.tell(ends{}, now)
 	}

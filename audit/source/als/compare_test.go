@@ -1,6 +1,7 @@
 package als_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -104,6 +105,39 @@ func TestEnvoyRestarts(t *testing.T) {
 	}
 	if e.gaps[0].Generation == 0 {
 		t.Error("the gaps of two starts could be taken for one")
+	}
+}
+
+// An Envoy that started anew while the tap was away may have lost entries, and
+// one that did not has lost what its counters say.
+func TestEnvoyRestartsUnseen(t *testing.T) {
+	for _, anew := range []bool{false, true} {
+		r := newRig(t)
+		book := filepath.Join(t.TempDir(), "counts")
+		r.uptime = 100
+		open := func() *envoy {
+			return &envoy{rig: r, a: r.open(r.clock, func(c *als.Config) { c.Admin, c.Book = []string{r.admin.URL}, book })}
+		}
+		e := open()
+		if e.a.Compared() {
+			t.Error("nothing was compared yet")
+		}
+		e.pass(time.Second, 10, 10)
+		e.a.Kill()
+		r.uptime = 110
+		if anew {
+			r.uptime, r.requests = 5, 0
+		}
+		e = open()
+		if !e.a.Compared() {
+			t.Error("what the first start counted is not known")
+		}
+		e.pass(time.Second, 0, 0)
+		e.quiet()
+		e.a.Kill()
+		if unknown := len(e.gaps) == 1 && e.gaps[0].Lines == 0; len(e.gaps) > 0 != anew || unknown != anew {
+			t.Errorf("started anew: %t; gaps %+v", anew, e.gaps)
+		}
 	}
 }
 

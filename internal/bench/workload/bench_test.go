@@ -1,10 +1,6 @@
 package workload_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"io"
-	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -15,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/audit/normalize"
 	"github.com/tallystick/tallystick/audit/parse"
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/bench/naive"
 	"github.com/tallystick/tallystick/internal/bench/workload"
 	"github.com/tallystick/tallystick/masking/plain"
 )
@@ -22,23 +19,17 @@ import (
 const lines = 100_000
 
 // BenchmarkLines measures parse and normalise of each text format, in blocks of
-// 2,048 lines as the auditor makes them, beside the naive program (Scanner,
+// 1,024 lines of one buffer as the auditor makes them, beside the naive program (Scanner,
 // regexp, encoding/json) over nginx's lines, all on one core.
 func BenchmarkLines(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	b.Run("naive", naive)
+	b.Run("naive", naiveLines)
 	for _, f := range workload.Formats() {
 		b.Run(f.Name, func(b *testing.B) { stages(b, f) })
 	}
 }
 
-var combined = regexp.MustCompile(`^(\S+) - (.*?) \[([^\]]+)\] "(\S+) (\S+) ([^"]+)" (\d{3}) (\d+) "([^"]*)" "([^"]*)"$`)
-
-type row struct {
-	Addr, User, Time, Method, Target, Proto, Status, Bytes, Referer, Agent string
-}
-
-func naive(b *testing.B) {
+func naiveLines(b *testing.B) {
 	var text strings.Builder
 	if err := workload.Combined(&text, lines, 1); err != nil {
 		b.Fatal(err)
@@ -46,18 +37,10 @@ func naive(b *testing.B) {
 	b.ReportAllocs()
 	n, begin := 0, cpu()
 	for b.Loop() {
-		in := bufio.NewScanner(strings.NewReader(text.String()))
-		out := json.NewEncoder(bufio.NewWriterSize(io.Discard, 1<<20))
-		for in.Scan() {
-			m := combined.FindStringSubmatch(in.Text())
-			if m == nil {
-				b.Fatal("a line does not match")
-			}
-			if err := out.Encode(row{m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10]}); err != nil {
-				b.Fatal(err)
-			}
-			n++
+		if err := naive.Parse(strings.NewReader(text.String())); err != nil {
+			b.Fatal(err)
 		}
+		n += lines
 	}
 	perLine(b, n, text.Len()/lines, begin)
 }
@@ -69,7 +52,7 @@ func stages(b *testing.B, f workload.Format) {
 		b.Fatal(err)
 	}
 	norm := normalize.New(sources)
-	blocks, size := batches(f)
+	blocks, size := workload.Blocks(f, lines)
 	b.ReportAllocs()
 	n, begin := 0, cpu()
 	work := &audit.Batch{Source: "s", Received: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
@@ -89,21 +72,6 @@ func stages(b *testing.B, f workload.Format) {
 		}
 	}
 	perLine(b, n, size/lines, begin)
-}
-
-// batches are the lines of a format in blocks, and their bytes.
-func batches(f workload.Format) (blocks [][]audit.Line, size int) {
-	const block = 2048
-	for a := range workload.Accesses(lines, 1) {
-		if len(blocks) == 0 || len(blocks[len(blocks)-1]) == block {
-			blocks = append(blocks, make([]audit.Line, 0, block))
-		}
-		s := f.Line(a)
-		last := &blocks[len(blocks)-1]
-		*last = append(*last, audit.Line{Origin: audit.Origin{Stream: "s", Offset: uint64(size)}, Text: plain.New(s), Length: len(s)})
-		size += len(s) + 1
-	}
-	return blocks, size
 }
 
 // perLine reports lines a second, and the processor's time of a line, which

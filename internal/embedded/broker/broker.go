@@ -26,8 +26,10 @@ import (
 // Warning is the line that the program logs at start when it runs this broker.
 const Warning = "the embedded broker is franz-go's test broker, one node without replicas: for trying and small sites, not for production; set kafka.addresses to use a Kafka cluster"
 
+// Partitions is how many partitions each topic has, for ever.
+const Partitions = 2
+
 const (
-	partitions = 2
 	// segmentBytes bounds what deleting leaves on disk: a segment goes when all
 	// of it is below.
 	segmentBytes = 16 << 20
@@ -86,7 +88,7 @@ func StartWith(dir string, o Options) (*Broker, error) {
 		kfake.SyncWrites(),
 		kfake.EnableSASL(),
 		kfake.Superuser("SCRAM-SHA-256", user, b.password),
-		kfake.SeedTopics(partitions, "lines.v1", "findings.v1"),
+		kfake.SeedTopics(Partitions, "lines.v1", "findings.v1"),
 		kfake.BrokerConfigs(map[string]string{
 			"message.max.bytes": strconv.Itoa(maxMessage),
 			"log.segment.bytes": strconv.Itoa(segmentBytes),
