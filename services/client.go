@@ -91,3 +91,8 @@ func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
 func (c *Client) RotateLine(ctx context.Context) (*RotateResult, error) {
 	return ask[struct{}, RotateResult](ctx, c, "/v1/keys/rotate-line", struct{}{}, nil)
 }
+
+// RewrapKEK implements Operations.
+func (c *Client) RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error) {
+	return ask[RewrapRequest, RewrapResult](ctx, c, "/v1/keys/rewrap", r, nil)
+}

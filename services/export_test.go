@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tallystick/tallystick/audit/custody"
@@ -107,4 +109,17 @@ func (f CustodyActs) Trail(_ context.Context, after int64) ([]custody.Act, error
 // ReadTrail reads the trail of a custodian once.
 func (a *App) ReadTrail(ctx context.Context, name string, acts CustodyActs) error {
 	return a.readTrail(ctx, trail{name: name, client: acts})
+}
+
+// NewKEKWatch returns the watch of a key management service, and its gauge.
+func NewKEKWatch(every, grace time.Duration, check func(context.Context) error) (run func(context.Context) error, up func() float64) {
+	w := &kekWatch{check: check, every: every, grace: grace, log: slog.New(slog.DiscardHandler),
+		up: prometheus.NewGauge(prometheus.GaugeOpts{}), answered: prometheus.NewGauge(prometheus.GaugeOpts{})}
+	return w.run, func() float64 {
+		var m dto.Metric
+		if err := w.up.Write(&m); err != nil {
+			panic(err)
+		}
+		return m.GetGauge().GetValue()
+	}
 }

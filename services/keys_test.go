@@ -2,19 +2,27 @@ package services_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys/kms"
+	"github.com/tallystick/tallystick/masking/keys/kms/kmstest"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/services"
 )
 
-// A running site changes its line key between batches, by hand and by the
-// clock, and destroys the old ones in time; no line is lost, and the trail
-// names each act.
+// A running site whose keys Vault wraps changes its line key between batches,
+// by hand and by the clock, and destroys the old ones in time; no line is lost,
+// and the trail names each act.
 func TestLineKeysTurn(t *testing.T) {
 	s := newSite(t)
+	vault := kmstest.New(t)
+	s.cfg.Keys.KEK, s.cfg.Keys.KMS = vault.Vault, vault.Config
 	now := time.Now().UTC()
 	path := s.write("shop.log", pages(now.Add(-time.Hour), 0, 100)...)
 	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined"}}
@@ -67,6 +75,16 @@ func TestLineKeysTurn(t *testing.T) {
 		if !strings.Contains(strings.Join(acts, "\n"), want) {
 			t.Errorf("the trail lacks %q:\n%s", want, strings.Join(acts, "\n"))
 		}
+	}
+	s.stop()
+	vault.Away(true)
+	if _, err := services.New(context.Background(), services.Options{Config: s.cfg, Targets: services.Targets, Logger: slog.New(slog.DiscardHandler)}); !errors.Is(err, kms.ErrAway) || text.HintOf(err) == "" {
+		t.Errorf("a start without Vault: %v", err)
+	}
+	vault.Away(false)
+	s.cfg.Keys.KEK = ""
+	if _, err := services.New(context.Background(), services.Options{Config: s.cfg, Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(text.HintOf(err), vault.Vault) {
+		t.Errorf("a start with a key file: %v", err)
 	}
 }
 

@@ -92,6 +92,7 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/checkpoint", noRequest(ops.Checkpoint))
 	handle(mux, "/v1/keys", noRequest(ops.Keys))
 	handle(mux, "/v1/keys/rotate-line", noRequest(ops.RotateLine))
+	handle(mux, "/v1/keys/rewrap", plainCall(ops.RewrapKEK))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}
 }
 

@@ -26,6 +26,7 @@ type Operations interface {
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
 	Keys(ctx context.Context) (*KeyList, error)
 	RotateLine(ctx context.Context) (*RotateResult, error)
+	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
 }
 
 // Progress of a long act.
@@ -199,4 +200,16 @@ type KeyInfo struct {
 // RotateResult names the key that is used from now on.
 type RotateResult struct {
 	Key string `json:"key"`
+}
+
+// RewrapRequest says what is to wrap the key-encryption key from now on.
+type RewrapRequest struct {
+	To string `json:"to,omitempty"` // URI of a service's key, or the path of a key file to write; empty: the same service
+}
+
+// RewrapResult says what wraps it now. The configuration has to name that
+// before the next start.
+type RewrapResult struct {
+	KEK  string `json:"kek"`
+	File string `json:"file,omitempty"` // a key file that is of no more use, and secret
 }
