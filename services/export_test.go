@@ -61,7 +61,13 @@ func (a *App) Sealer(tap string) (*seal.Sealer, error) {
 }
 
 // WebhookSecret is the installation's, as receivers are given it.
-func (a *App) WebhookSecret() (string, error) { return a.webhookSecret(WebhookConfig{}) }
+func (a *App) WebhookSecret() (string, error) {
+	list, err := a.webhookSecrets()
+	if err != nil {
+		return "", err
+	}
+	return list[0], nil
+}
 
 // SocketPath is where an instance on a data folder listens.
 func SocketPath(data string) string { return socketPath(data) }
