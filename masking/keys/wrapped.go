@@ -209,15 +209,8 @@ func (k *KEK) Rewrap(ctx context.Context, dir, uri string, by Wrapper) error {
 // Unwrap writes the KEK to a key file that must not exist, and forgets the
 // service that wrapped it.
 func (k *KEK) Unwrap(dir, path string) error {
-	b, err := k.clear()
-	if err != nil {
+	if err := k.Save(path); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("failed to make the folder of the key file: %w", err)
-	}
-	if err := durable.New(path, b, 0o600); err != nil {
-		return fmt.Errorf("failed to write the key file: %w", err)
 	}
 	if err := os.Remove(filepath.Join(dir, wrappedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("failed to remove the wrapped key-encryption key: %w", err)
