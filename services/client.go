@@ -86,13 +86,3 @@ func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportRe
 func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
 	return ask[struct{}, KeyList](ctx, c, "/v1/keys", struct{}{}, nil)
 }
-
-// RotateLine implements Operations.
-func (c *Client) RotateLine(ctx context.Context) (*RotateResult, error) {
-	return ask[struct{}, RotateResult](ctx, c, "/v1/keys/rotate-line", struct{}{}, nil)
-}
-
-// RewrapKEK implements Operations.
-func (c *Client) RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error) {
-	return ask[RewrapRequest, RewrapResult](ctx, c, "/v1/keys/rewrap", r, nil)
-}

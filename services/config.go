@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,19 @@ type KeysConfig struct {
 	// unless it is set: then every auditor needs the same folder of keysets,
 	// and taps on other machines need line.pub after each rotation.
 	LineRotation time.Duration `yaml:"line_rotation,omitempty"`
+	// Rotate rotates keys by the calendar. Optional.
+	Rotate []RotationConfig `yaml:"rotate,omitempty"`
+}
+
+// RotationConfig rotates one key by the calendar. What falls due while nothing
+// runs is done at the next start.
+type RotationConfig struct {
+	// Key is line, tap, webhook or principals.
+	Key string `yaml:"key"`
+	// Cron has five fields, such as "0 4 1 * *" for the first of each month.
+	Cron string `yaml:"cron"`
+	// Zone is of the calendar. Default UTC.
+	Zone string `yaml:"zone,omitempty"`
 }
 
 // VaultConfig says to which keys the originals of masked fields are sealed.
@@ -225,6 +239,15 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if c.Keys.LineRotation != 0 && c.Keys.LineRotation < time.Hour {
 		return d.Fault("keys.line_rotation", "write 168h for a week", "a line rotation under 1h is looked for only every hour")
+	}
+	for i := range c.Keys.Rotate {
+		r, at := &c.Keys.Rotate[i], fmt.Sprintf("keys.rotate[%d]", i)
+		if !slices.Contains(rotated, r.Key) {
+			return d.Fault(at+".key", "one of "+strings.Join(rotated, ", "), "keys.rotate: %q is not rotated", r.Key)
+		}
+		if _, err := r.next(time.Now()); err != nil {
+			return d.Fault(at+".cron", `write five fields, for example "0 4 1 * *", and a zone like Europe/Berlin`, "keys.rotate: the cron expression or the zone of %s is not valid", r.Key)
+		}
 	}
 	if k := c.Keys.KMS; k.Check < 0 || k.Grace < 0 || k.Check != 0 && k.Check < time.Second {
 		return d.Fault("keys.kms", "leave check and grace out for 5m and 24h", "keys.kms.check is under 1s, or keys.kms.grace negative")

@@ -60,8 +60,8 @@ func (a *App) Sealer(tap string) (*seal.Sealer, error) {
 	return seal.NewSealer(tap, enc, signer)
 }
 
-// WebhookSecret is the installation's, as receivers are given it.
-func (a *App) WebhookSecret() (string, error) {
+// ReceiverSecret is the installation's, as receivers are given it.
+func (a *App) ReceiverSecret() (string, error) {
 	list, err := a.webhookSecrets()
 	if err != nil {
 		return "", err
@@ -129,3 +129,14 @@ func NewKEKWatch(every, grace time.Duration, check func(context.Context) error) 
 		return m.GetGauge().GetValue()
 	}
 }
+
+// CarryOut does what was approved.
+func (a *App) CarryOut(ctx context.Context, now time.Time) error { return a.carryOut(ctx, now) }
+
+// TurnBySchedule rotates what the calendar asks for.
+func (a *App) TurnBySchedule(ctx context.Context, now time.Time) error {
+	return a.turnBySchedule(ctx, now)
+}
+
+// NextRotation is when a rotation falls due.
+func NextRotation(r *RotationConfig, after time.Time) (time.Time, error) { return r.next(after) }

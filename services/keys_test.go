@@ -24,7 +24,8 @@ func TestLineKeysTurn(t *testing.T) {
 	vault := kmstest.New(t)
 	s.cfg.Keys.KEK, s.cfg.Keys.KMS = vault.Vault, vault.Config
 	now := time.Now().UTC()
-	path := s.write("shop.log", pages(now.Add(-time.Hour), 0, 100)...)
+	path := s.write("shop.log", append(pages(now.Add(-time.Hour), 0, 99), staffLine(now.Add(-time.Hour), 0))...)
+	s.write("datamap.yaml", "organisation: {key: own, name: Shop Ltd, country: DE}", "systems: [{key: shop, name: Shop, country: DE}]", "principals: [{match: agent14, kind: staff, label: Support}]")
 	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined"}}
 	s.cfg.Keys.LineRotation = 7 * 24 * time.Hour
 	s.start()
@@ -34,7 +35,7 @@ func TestLineKeysTurn(t *testing.T) {
 		t.Fatalf("%+v", first)
 	}
 
-	r, err := s.attach().RotateLine(context.Background())
+	r, err := s.attach().Rotate(context.Background(), services.RotateRequest{Key: "line"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,11 @@ func TestLineKeysTurn(t *testing.T) {
 			t.Errorf("the trail lacks %q:\n%s", want, strings.Join(acts, "\n"))
 		}
 	}
+	s.turnsUnderLoad(path, now)
+	s.twoPeople(now)
+	backup := s.backup()
 	s.stop()
+	s.restore(backup)
 	vault.Away(true)
 	if _, err := services.New(context.Background(), services.Options{Config: s.cfg, Targets: services.Targets, Logger: slog.New(slog.DiscardHandler)}); !errors.Is(err, kms.ErrAway) || text.HintOf(err) == "" {
 		t.Errorf("a start without Vault: %v", err)

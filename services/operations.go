@@ -25,8 +25,14 @@ type Operations interface {
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
 	Keys(ctx context.Context) (*KeyList, error)
-	RotateLine(ctx context.Context) (*RotateResult, error)
+	Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error)
+	SetKey(ctx context.Context, r SetKeyRequest) error
+	RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActRequested, error)
+	Decide(ctx context.Context, r DecideRequest) (*Decided, error)
+	WebhookSecret(ctx context.Context) (*WebhookSecretResult, error)
+	BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error)
 	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
+	Who(ctx context.Context, r WhoRequest) (*WhoResult, error)
 }
 
 // Progress of a long act.
@@ -197,19 +203,12 @@ type KeyInfo struct {
 	Destroyed time.Time `json:"destroyed,omitzero"` // when the clock destroys it, if nothing changes; zero for never
 }
 
-// RotateResult names the key that is used from now on.
-type RotateResult struct {
+// RotateRequest names the key to be replaced: line, tap, webhook or principals.
+type RotateRequest struct {
 	Key string `json:"key"`
 }
 
-// RewrapRequest says what is to wrap the key-encryption key from now on.
-type RewrapRequest struct {
-	To string `json:"to,omitempty"` // URI of a service's key, or the path of a key file to write; empty: the same service
-}
-
-// RewrapResult says what wraps it now. The configuration has to name that
-// before the next start.
-type RewrapResult struct {
-	KEK  string `json:"kek"`
-	File string `json:"file,omitempty"` // a key file that is of no more use, and secret
+// RotateResult names the key that is used from now on.
+type RotateResult struct {
+	Key string `json:"key"`
 }
