@@ -35,22 +35,29 @@ func pseudonymRole(k registers.DayKeyInfo) string {
 
 // Rotate implements Operations.
 func (a *App) Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error) {
-	id, err := a.rotate(ctx, actorOf(ctx), r.Key, time.Now())
+	kept := a.cfg.Keys.Horizon
+	if r.AtOnce {
+		if kept = 0; r.Key != string(keys.RoleTap) {
+			return nil, &text.Hint{Err: fmt.Errorf("only a tap key is replaced at once, not %q", r.Key), Hint: "rotate it, then tallystick keys disable or destroy the one before"}
+		}
+	}
+	id, err := a.rotate(ctx, actorOf(ctx), r.Key, time.Now(), kept)
 	if err != nil {
 		return nil, err
 	}
 	return &RotateResult{Key: id}, nil
 }
 
-// rotate makes a new key in place of the one in use, and says its id.
-func (a *App) rotate(ctx context.Context, actor, key string, now time.Time) (id string, err error) {
+// rotate makes a new key in place of the one in use, and says its id. What the
+// one before signed is believed for kept longer.
+func (a *App) rotate(ctx context.Context, actor, key string, now time.Time, kept time.Duration) (id string, err error) {
 	if err := a.registers.Record(ctx, actor, "keys.rotate", key+" key", true, ""); err != nil {
 		return "", err
 	}
 	if key == keyPrincipals {
 		id, err = a.rotatePrincipals(ctx, now)
 	} else {
-		id, err = a.keys.Rotate(keys.Role(key), now, a.cfg.Keys.Horizon)
+		id, err = a.keys.Rotate(keys.Role(key), now, kept)
 	}
 	if err != nil {
 		return "", err
@@ -92,7 +99,7 @@ func (a *App) turnBySchedule(ctx context.Context, now time.Time) error {
 		if at.After(now) {
 			continue
 		}
-		if _, err := a.rotate(ctx, keyClock, r.Key, now); err != nil {
+		if _, err := a.rotate(ctx, keyClock, r.Key, now, a.cfg.Keys.Horizon); err != nil {
 			return err
 		}
 	}

@@ -68,13 +68,9 @@ func (a *App) turnKeys(ctx context.Context, now time.Time) error {
 		a.log.Info("destroyed a retired line key: nothing that it sealed is kept", "key", id)
 	}
 	if rotated {
-		_, err = a.rotateLine(ctx, keyClock, now)
+		_, err = a.rotate(ctx, keyClock, string(keys.RoleLine), now, a.cfg.Keys.Horizon)
 	}
 	return err
-}
-
-func (a *App) rotateLine(ctx context.Context, actor string, now time.Time) (string, error) {
-	return a.rotate(ctx, actor, string(keys.RoleLine), now)
 }
 
 // Keys implements Operations.

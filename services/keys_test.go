@@ -28,6 +28,7 @@ func TestLineKeysTurn(t *testing.T) {
 	s.write("datamap.yaml", "organisation: {key: own, name: Shop Ltd, country: DE}", "systems: [{key: shop, name: Shop, country: DE}]", "principals: [{match: agent14, kind: staff, label: Support}]")
 	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined"}}
 	s.cfg.Keys.LineRotation = 7 * 24 * time.Hour
+	s.cfg.Keys.Rotate = []services.RotationConfig{{Key: "tap", Cron: "0 4 1 * *"}}
 	s.start()
 	s.waitCount(100, entriesCount)
 	first := s.lineKeys()
@@ -76,6 +77,13 @@ func TestLineKeysTurn(t *testing.T) {
 		if !strings.Contains(strings.Join(acts, "\n"), want) {
 			t.Errorf("the trail lacks %q:\n%s", want, strings.Join(acts, "\n"))
 		}
+	}
+	tap := s.key("tap", "primary").ID
+	if err := s.app.TurnBySchedule(context.Background(), now.AddDate(0, 0, 32)); err != nil {
+		t.Fatal(err)
+	}
+	if s.key("tap", "primary").ID == tap {
+		t.Error("a monthly key did not turn in 32 days")
 	}
 	s.turnsUnderLoad(path, now)
 	s.twoPeople(now)

@@ -206,6 +206,9 @@ type KeyInfo struct {
 // RotateRequest names the key to be replaced: line, tap, webhook or principals.
 type RotateRequest struct {
 	Key string `json:"key"`
+	// AtOnce is for a tap key that others may have: what it signed before is
+	// believed no more.
+	AtOnce bool `json:"at_once,omitempty"`
 }
 
 // RotateResult names the key that is used from now on.

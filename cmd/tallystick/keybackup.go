@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -108,7 +109,12 @@ func (c *cli) keysRewrap() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r services.RewrapRequest
 			if len(args) == 1 {
-				r.To = args[0]
+				if r.To = args[0]; !strings.Contains(r.To, "://") {
+					var err error
+					if r.To, err = filepath.Abs(r.To); err != nil {
+						return err
+					}
+				}
 			}
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
 				res, err := ops.RewrapKEK(cmd.Context(), r)

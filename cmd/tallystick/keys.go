@@ -83,11 +83,13 @@ func (c *cli) keysCreate() *cobra.Command {
 }
 
 func (c *cli) keysRotate() *cobra.Command {
-	return &cobra.Command{
+	var r services.RotateRequest
+	cmd := &cobra.Command{
 		Use: "rotate line|tap|webhook|principals", Short: "Make a new key in place of one in use, without a restart",
 		Long: "line: taps on this data folder seal with the new key at once; a tap on another machine needs a copy of keys/line.pub. The\n" +
 			"earlier key opens what it sealed until keys.horizon after its last use, and is destroyed then.\n" +
-			"tap: batches are signed with the new key; those that were signed before are believed for keys.horizon.\n" +
+			"tap: batches are signed with the new key; those that were signed before are believed for keys.horizon. With --at-once they are\n" +
+			"believed no more: what is on its way becomes rejections.\n" +
 			"webhook: notices have a signature by both keys, so that receivers can change over: tallystick keys webhook prints the new\n" +
 			"secret. The earlier key signs until it is disabled, destroyed, or the next rotation.\n" +
 			"principals: declared staff and services get other pseudonyms from now on; the earlier ones can be looked up until the end of\n" +
@@ -95,15 +97,18 @@ func (c *cli) keysRotate() *cobra.Command {
 			"The keys of the ledger, the site and the installation are not rotated. keys.rotate in tallystick.yaml does it by the calendar.",
 		Args: cobra.MatchAll(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Key = args[0]
 			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
-				r, err := ops.Rotate(cmd.Context(), services.RotateRequest{Key: args[0]})
+				res, err := ops.Rotate(cmd.Context(), r)
 				if err == nil {
-					fmt.Fprintln(c.out, r.Key)
+					fmt.Fprintln(c.out, res.Key)
 				}
 				return err
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&r.AtOnce, "at-once", false, "for a tap key that others may have")
+	return cmd
 }
 
 func (c *cli) keysSet(verb string, enabled bool) *cobra.Command {

@@ -66,6 +66,30 @@ func TestTapRotation(t *testing.T) {
 	}
 }
 
+// A tap key that others may have is believed no more once it is replaced.
+func TestTapRotationAtOnce(t *testing.T) {
+	s, _ := open(t)
+	signer, err := s.BatchSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := []byte("batch")
+	old, err := signer.Sign(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Rotate(keys.RoleTap, time.Now(), 0); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := signer.Sign(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if believed(t, s, msg, old) || !believed(t, s, msg, fresh) {
+		t.Error("the key before is believed, or the new one is not")
+	}
+}
+
 func TestWebhookRotation(t *testing.T) {
 	s, dir := open(t)
 	alerter := reopen(t, dir)
