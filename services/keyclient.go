@@ -12,11 +12,6 @@ func (c *Client) RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActReq
 	return ask[KeyActRequest, KeyActRequested](ctx, c, "/v1/keys/request", r, nil)
 }
 
-// Decide implements Operations.
-func (c *Client) Decide(ctx context.Context, r DecideRequest) (*Decided, error) {
-	return ask[DecideRequest, Decided](ctx, c, "/v1/approvals/decide", r, nil)
-}
-
 // BackupKeys implements Operations.
 func (c *Client) BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error) {
 	return ask[BackupRequest, BackupResult](ctx, c, "/v1/keys/backup", r, nil)

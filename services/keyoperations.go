@@ -2,12 +2,6 @@ package services
 
 import "time"
 
-// Credentials are an account's, for acts that take two people.
-type Credentials struct {
-	Name     string `json:"name"`
-	Password string `json:"password"`
-}
-
 // SetKeyRequest disables a key that is not in use, or enables it again.
 type SetKeyRequest struct {
 	ID      string `json:"id"`
@@ -17,29 +11,19 @@ type SetKeyRequest struct {
 // KeyActRequest asks for a key to be destroyed or, with Until, for its
 // destruction to be put off.
 type KeyActRequest struct {
-	ID      string      `json:"id"`
-	Until   time.Time   `json:"until,omitzero"`
-	Reason  string      `json:"reason"` // a ticket; no personal value
-	Account Credentials `json:"account"`
+	ID     string    `json:"id"`
+	Until  time.Time `json:"until,omitzero"`
+	Reason string    `json:"reason"` // a ticket; no personal value
+	// User and Password are of the account that requests: an OS user may be
+	// anybody who signed in to the machine.
+	User     string `json:"user"`
+	Password string `json:"password"`
 }
 
 // KeyActRequested is a request that waits for a second person.
 type KeyActRequested struct {
 	Approval int64  `json:"approval"`
 	Object   string `json:"object"`
-}
-
-// DecideRequest approves or denies a request.
-type DecideRequest struct {
-	ID      int64       `json:"id"`
-	Deny    bool        `json:"deny,omitempty"`
-	Account Credentials `json:"account"`
-}
-
-// Decided says what was decided on.
-type Decided struct {
-	Kind   string `json:"kind"`
-	Object string `json:"object"`
 }
 
 // WebhookSecretResult is the secret that a receiver of webhooks needs.

@@ -96,7 +96,6 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/keys/request", plainCall(ops.RequestKeyAct))
 	handle(mux, "/v1/keys/webhook-secret", noRequest(ops.WebhookSecret))
 	handle(mux, "/v1/keys/backup", plainCall(ops.BackupKeys))
-	handle(mux, "/v1/approvals/decide", plainCall(ops.Decide))
 	handle(mux, "/v1/who", plainCall(ops.Who))
 	handle(mux, "/v1/keys/rewrap", plainCall(ops.RewrapKEK))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}

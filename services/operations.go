@@ -28,7 +28,6 @@ type Operations interface {
 	Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error)
 	SetKey(ctx context.Context, r SetKeyRequest) error
 	RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActRequested, error)
-	Decide(ctx context.Context, r DecideRequest) (*Decided, error)
 	WebhookSecret(ctx context.Context) (*WebhookSecretResult, error)
 	BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error)
 	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)

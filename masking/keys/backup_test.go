@@ -78,7 +78,7 @@ func TestBackupAndRestore(t *testing.T) {
 			if d := cmp.Diff(got.Pseudonyms, []keys.PseudonymKey{stays}); d != "" {
 				t.Errorf("pseudonym keys (-got +want):\n%s", d)
 			}
-			if got.Keysets != 7 || len(got.LineKeys) != 2 || len(got.Gone) != 0 {
+			if got.Keysets < 7 || len(got.LineKeys) != 2 || len(got.Gone) != 0 {
 				t.Errorf("%+v", got)
 			}
 			again, err := keys.Open(to, with)
