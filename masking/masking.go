@@ -92,17 +92,35 @@ func (g *Engine) Process(ctx context.Context, b *audit.Batch) error {
 		if e.Rejected {
 			continue
 		}
+		dated := keyDay(e)
 		if err := m.entry(e, out); err != nil {
 			return fmt.Errorf("failed to make a pseudonym: %w", err)
 		}
+		out.EventTime = dated
 		for _, bl := range g.blanks {
 			bl(out)
 		}
 		if len(g.vault) > 0 {
 			g.keep(b, i)
 		}
+		e.Time = dated
 	}
 	return nil
+}
+
+// farAhead is how much later than its sealing a line may be dated before its
+// keys are those of the day of sealing.
+const farAhead = 24 * time.Hour
+
+// keyDay gives an event that is dated too far ahead the time of its sealing, by
+// which its keys are chosen, and marks it: a forged date would have a key made
+// that lives until then. It returns the date that the line has.
+func keyDay(e *audit.Event) time.Time {
+	dated := e.Time
+	if !e.Received.IsZero() && dated.Sub(e.Received) > farAhead {
+		e.Time, e.TimeQuality = e.Received, audit.TimeAhead
+	}
+	return dated
 }
 
 // mask masks the events of one batch.

@@ -329,6 +329,35 @@ func TestRejectedHasNoContent(t *testing.T) {
 	}
 }
 
+// A line that is dated over a day ahead of its sealing has the keys of the day
+// of sealing, keeps its date and is marked: else a forged date would have a key
+// made that lives until then.
+func TestDatedAhead(t *testing.T) {
+	g := masking.NewEngine(nil, dayKeys())
+	event := func(dated, sealed time.Time) audit.Event {
+		return audit.Event{
+			Time: dated, Received: sealed, TimeQuality: audit.TimeZoned, Session: plain.New("session"),
+			Subjects: []audit.Subject{{Kind: "email", Value: plain.New("ana@example.com")}},
+		}
+	}
+	forged := at.AddDate(70, 0, 0)
+	events := []audit.Event{event(at, at), event(forged, at), event(at.Add(24*time.Hour), at), event(at, at.AddDate(0, 0, 20))}
+	got := maskAll(t, g, events...)
+	today, ahead, tomorrow, late := got[0], got[1], got[2], got[3]
+	if !ahead.EventTime.Equal(forged) || ahead.TimeQuality != string(audit.TimeAhead) || !events[1].Time.Equal(forged) {
+		t.Errorf("dated %v, marked %q", ahead.EventTime, ahead.TimeQuality)
+	}
+	if ahead.Subjects[0] != today.Subjects[0] || ahead.SessionID != today.SessionID {
+		t.Error("a line dated ahead has not the keys of the day of sealing")
+	}
+	if tomorrow.Subjects[0] == today.Subjects[0] || tomorrow.TimeQuality != string(audit.TimeZoned) {
+		t.Error("a line of the next day, as a clock that is off makes it, has not its own day's keys")
+	}
+	if late.Subjects[0] != today.Subjects[0] || late.TimeQuality != string(audit.TimeZoned) {
+		t.Error("a late line has not its own day's keys")
+	}
+}
+
 func TestKeyStoreFails(t *testing.T) {
 	broken := errors.New("register is away")
 	g := masking.NewEngine(nil, keys.NewDayKeys(&register{err: broken}, identity{}, 0))

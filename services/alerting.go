@@ -20,11 +20,14 @@ func (a *App) openAlerter(context.Context) (err error) {
 	}
 	var receivers []alert.Notifier
 	for _, w := range a.cfg.Alerts.Webhooks {
-		secret, err := a.webhookSecret(w)
-		if err != nil {
-			return err
+		cfg := webhook.Config{Name: w.Name, URL: w.URL, Secrets: a.webhookSecrets, AllowPrivate: w.AllowPrivate}
+		if w.SecretFile != "" {
+			cfg.Secrets = nil
+			if cfg.Secret, err = webhookSecret(w); err != nil {
+				return err
+			}
 		}
-		r, err := webhook.New(webhook.Config{Name: w.Name, URL: w.URL, Secret: secret, AllowPrivate: w.AllowPrivate})
+		r, err := webhook.New(cfg)
 		if err != nil {
 			return fmt.Errorf("webhook %s: %w", w.Name, err)
 		}
@@ -49,15 +52,21 @@ func (a *App) openAlerter(context.Context) (err error) {
 	return nil
 }
 
-// webhookSecret is the receiver's own secret, or the installation's.
-func (a *App) webhookSecret(w WebhookConfig) (string, error) {
-	if w.SecretFile == "" {
-		b, err := a.keys.WebhookSecret()
-		if err != nil {
-			return "", err
-		}
-		return "whsec_" + base64.StdEncoding.EncodeToString(b), nil
+// webhookSecrets are the installation's, the newest first.
+func (a *App) webhookSecrets() ([]string, error) {
+	list, err := a.keys.WebhookSecrets()
+	if err != nil {
+		return nil, err
 	}
+	var out []string
+	for _, b := range list {
+		out = append(out, "whsec_"+base64.StdEncoding.EncodeToString(b))
+	}
+	return out, nil
+}
+
+// webhookSecret is the receiver's own secret.
+func webhookSecret(w WebhookConfig) (string, error) {
 	st, err := os.Stat(w.SecretFile)
 	if err != nil {
 		return "", fmt.Errorf("webhook %s: failed to read its secret: %w", w.Name, errors.Unwrap(err))

@@ -50,7 +50,7 @@ type App struct {
 
 	metrics   *prometheus.Registry
 	dir       *dataDir
-	kek       kek
+	kek       *keys.KEK
 	keys      *keys.Store
 	dayKeys   *keys.DayKeys
 	vault     *keys.Vault // nil: no originals are kept

@@ -86,8 +86,3 @@ func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportRe
 func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
 	return ask[struct{}, KeyList](ctx, c, "/v1/keys", struct{}{}, nil)
 }
-
-// RotateLine implements Operations.
-func (c *Client) RotateLine(ctx context.Context) (*RotateResult, error) {
-	return ask[struct{}, RotateResult](ctx, c, "/v1/keys/rotate-line", struct{}{}, nil)
-}

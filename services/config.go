@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/masking/keys/kms"
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/ledger"
 	"github.com/tallystick/tallystick/services/reporter"
@@ -52,9 +54,13 @@ type Config struct {
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
 type KeysConfig struct {
-	// KEK is the path of the local key-encryption key. Default a file under
-	// the user's configuration folder, outside the data folder.
+	// KEK is the key-encryption key: hcvault://HOST:8200/transit/keys/NAME,
+	// aws-kms://ARN or gcp-kms://projects/... for one that a key management
+	// service wraps, or the path of a key file. Default a file under the user's
+	// configuration folder, outside the data folder.
 	KEK string `yaml:"kek,omitempty"`
+	// KMS says how the key management service is reached.
+	KMS kms.Config `yaml:"kms,omitempty"`
 	// Horizon is how long a day key lives after its day, and a line key after it
 	// was retired and last used. Default 720h.
 	Horizon time.Duration `yaml:"horizon,omitempty"`
@@ -63,6 +69,19 @@ type KeysConfig struct {
 	// unless it is set: then every auditor needs the same folder of keysets,
 	// and taps on other machines need line.pub after each rotation.
 	LineRotation time.Duration `yaml:"line_rotation,omitempty"`
+	// Rotate rotates keys by the calendar. Optional.
+	Rotate []RotationConfig `yaml:"rotate,omitempty"`
+}
+
+// RotationConfig rotates one key by the calendar. What falls due while nothing
+// runs is done at the next start.
+type RotationConfig struct {
+	// Key is line, tap, webhook or principals.
+	Key string `yaml:"key"`
+	// Cron has five fields, such as "0 4 1 * *" for the first of each month.
+	Cron string `yaml:"cron"`
+	// Zone is of the calendar. Default UTC.
+	Zone string `yaml:"zone,omitempty"`
 }
 
 // VaultConfig says to which keys the originals of masked fields are sealed.
@@ -172,7 +191,10 @@ func (c *Config) applyDefaults(dir string) {
 	if c.Keys.LineRotation == 0 && len(c.Kafka.Addresses) == 0 {
 		c.Keys.LineRotation = 7 * 24 * time.Hour
 	}
-	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KEK,
+	if !kms.Is(c.Keys.KEK) {
+		c.Keys.KEK = under(dir, c.Keys.KEK)
+	}
+	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KMS.TokenFile, &c.Keys.KMS.CredentialsFile, &c.Keys.KMS.CAFile,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.Ledger.Publish.File,
 		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins} {
 		*p = under(dir, *p)
@@ -215,6 +237,18 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if c.Keys.LineRotation != 0 && c.Keys.LineRotation < time.Hour {
 		return d.Fault("keys.line_rotation", "write 168h for a week", "a line rotation under 1h is looked for only every hour")
+	}
+	for i := range c.Keys.Rotate {
+		r, at := &c.Keys.Rotate[i], fmt.Sprintf("keys.rotate[%d]", i)
+		if !slices.Contains(rotated, r.Key) {
+			return d.Fault(at+".key", "one of "+strings.Join(rotated, ", "), "keys.rotate: %q is not rotated", r.Key)
+		}
+		if _, err := r.next(time.Now()); err != nil {
+			return d.Fault(at+".cron", `write five fields, for example "0 4 1 * *", and a zone like Europe/Berlin`, "keys.rotate: the cron expression or the zone of %s is not valid", r.Key)
+		}
+	}
+	if k := c.Keys.KMS; k.Check < 0 || k.Grace < 0 || k.Check != 0 && k.Check < time.Second {
+		return d.Fault("keys.kms", "leave check and grace out for 5m and 24h", "keys.kms.check is under 1s, or keys.kms.grace negative")
 	}
 	for i, w := range c.Alerts.Webhooks {
 		at := fmt.Sprintf("alerts.webhooks[%d]", i)

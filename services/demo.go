@@ -69,11 +69,11 @@ func (d *Demo) TicketsURL() string { return "http://" + d.tickets.Addr().String(
 // then live lines. When these begin, done is told what was ingested, or nil if
 // the history was there already.
 func (a *App) RunDemo(d *Demo, progress func(Progress), done func(*IngestSummary)) error {
-	secret, err := a.webhookSecret(WebhookConfig{Name: "demo-tickets"})
+	secrets, err := a.webhookSecrets()
 	if err != nil {
 		return err
 	}
-	receiver, err := webhook.NewReceiver(secret)
+	receiver, err := webhook.NewReceiver(secrets[0])
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tallystick/tallystick/audit/custody"
@@ -58,8 +60,14 @@ func (a *App) Sealer(tap string) (*seal.Sealer, error) {
 	return seal.NewSealer(tap, enc, signer)
 }
 
-// WebhookSecret is the installation's, as receivers are given it.
-func (a *App) WebhookSecret() (string, error) { return a.webhookSecret(WebhookConfig{}) }
+// ReceiverSecret is the installation's, as receivers are given it.
+func (a *App) ReceiverSecret() (string, error) {
+	list, err := a.webhookSecrets()
+	if err != nil {
+		return "", err
+	}
+	return list[0], nil
+}
 
 // SocketPath is where an instance on a data folder listens.
 func SocketPath(data string) string { return socketPath(data) }
@@ -108,3 +116,27 @@ func (f CustodyActs) Trail(_ context.Context, after int64) ([]custody.Act, error
 func (a *App) ReadTrail(ctx context.Context, name string, acts CustodyActs) error {
 	return a.readTrail(ctx, trail{name: name, client: acts})
 }
+
+// NewKEKWatch returns the watch of a key management service, and its gauge.
+func NewKEKWatch(every, grace time.Duration, check func(context.Context) error) (run func(context.Context) error, up func() float64) {
+	w := &kekWatch{check: check, every: every, grace: grace, log: slog.New(slog.DiscardHandler),
+		up: prometheus.NewGauge(prometheus.GaugeOpts{}), answered: prometheus.NewGauge(prometheus.GaugeOpts{})}
+	return w.run, func() float64 {
+		var m dto.Metric
+		if err := w.up.Write(&m); err != nil {
+			panic(err)
+		}
+		return m.GetGauge().GetValue()
+	}
+}
+
+// CarryOut does what was approved.
+func (a *App) CarryOut(ctx context.Context, now time.Time) error { return a.carryOut(ctx, now) }
+
+// TurnBySchedule rotates what the calendar asks for.
+func (a *App) TurnBySchedule(ctx context.Context, now time.Time) error {
+	return a.turnBySchedule(ctx, now)
+}
+
+// NextRotation is when a rotation falls due.
+func NextRotation(r *RotationConfig, after time.Time) (time.Time, error) { return r.next(after) }

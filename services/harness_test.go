@@ -273,7 +273,7 @@ func (s *site) receive() *tickets {
 // trust gives the receiver the installation's secret.
 func (r *tickets) trust(s *site) {
 	s.t.Helper()
-	secret, err := s.app.WebhookSecret()
+	secret, err := s.app.ReceiverSecret()
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package services
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/tallystick/tallystick/internal/text"
@@ -12,13 +12,19 @@ import (
 // keyClock is the actor of what the clock does with keys, in the trail.
 const keyClock = "system:keys"
 
-// runKeyClock looks every hour for keys whose time has come.
+// runKeyClock carries out within a minute what two people decided, and what a
+// schedule asks for; every hour it looks for keys whose time has come.
 func (a *App) runKeyClock(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
+	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	for {
-		if err := a.turnKeys(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			a.log.Error("failed to rotate or destroy keys whose time has come; trying again in an hour", "error", err, "hint", text.HintOf(err))
+	for minute := 0; ; minute++ {
+		err := a.carryOut(ctx, time.Now())
+		err = errors.Join(err, a.turnBySchedule(ctx, time.Now()))
+		if minute%60 == 0 {
+			err = errors.Join(err, a.turnKeys(ctx, time.Now()))
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("failed to rotate or destroy keys whose time has come; trying again", "error", err, "hint", text.HintOf(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -62,30 +68,9 @@ func (a *App) turnKeys(ctx context.Context, now time.Time) error {
 		a.log.Info("destroyed a retired line key: nothing that it sealed is kept", "key", id)
 	}
 	if rotated {
-		_, err = a.rotateLine(ctx, keyClock, now)
+		_, err = a.rotate(ctx, keyClock, string(keys.RoleLine), now, a.cfg.Keys.Horizon)
 	}
 	return err
-}
-
-func (a *App) rotateLine(ctx context.Context, actor string, now time.Time) (string, error) {
-	if err := a.registers.Record(ctx, actor, "keys.rotate", "line key", true, ""); err != nil {
-		return "", err
-	}
-	id, err := a.keys.RotateLine(now)
-	if err != nil {
-		return "", err
-	}
-	a.log.Info("made a new line key; taps on this data folder seal with it from now on, others need its line.pub", "key", id)
-	return id, nil
-}
-
-// RotateLine implements Operations.
-func (a *App) RotateLine(ctx context.Context) (*RotateResult, error) {
-	id, err := a.rotateLine(ctx, actorOf(ctx), time.Now())
-	if err != nil {
-		return nil, err
-	}
-	return &RotateResult{Key: id}, nil
 }
 
 // Keys implements Operations.
@@ -102,7 +87,11 @@ func (a *App) Keys(ctx context.Context) (*KeyList, error) {
 		return nil, err
 	}
 	out := &KeyList{}
+	disabled := map[string]bool{}
 	for _, in := range infos {
+		if in.Status == "disabled" {
+			disabled[in.KeyID] = true
+		}
 		if in.Role != keys.RoleLine {
 			out.Keys = append(out.Keys, KeyInfo{Role: string(in.Role), ID: in.KeyID, Status: in.Status, Created: in.Created})
 		}
@@ -112,6 +101,9 @@ func (a *App) Keys(ctx context.Context) (*KeyList, error) {
 		if !k.Retired.IsZero() {
 			i.Status = "retired"
 		}
+		if disabled[k.ID] {
+			i.Status = "disabled"
+		}
 		out.Keys = append(out.Keys, i)
 	}
 	live, err := a.registers.DayKeys(ctx)
@@ -119,9 +111,11 @@ func (a *App) Keys(ctx context.Context) (*KeyList, error) {
 		return nil, err
 	}
 	for _, k := range live {
-		out.Keys = append(out.Keys, KeyInfo{
-			Role: fmt.Sprintf("pseudonyms of %s, %s", k.Domain, k.Period), ID: k.ID, Status: "primary", Created: k.Created, Destroyed: k.DestroyAfter,
-		})
+		i := KeyInfo{Role: pseudonymRole(k), ID: k.ID, Status: "primary", Created: k.Created, Destroyed: k.DestroyAfter}
+		if !k.Retired.IsZero() {
+			i.Status = "retired"
+		}
+		out.Keys = append(out.Keys, i)
 	}
 	return out, nil
 }

@@ -2,23 +2,33 @@ package services_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking/keys/kms"
+	"github.com/tallystick/tallystick/masking/keys/kms/kmstest"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/services"
 )
 
-// A running site changes its line key between batches, by hand and by the
-// clock, and destroys the old ones in time; no line is lost, and the trail
-// names each act.
+// A running site whose keys Vault wraps changes its line key between batches,
+// by hand and by the clock, and destroys the old ones in time; no line is lost,
+// and the trail names each act.
 func TestLineKeysTurn(t *testing.T) {
 	s := newSite(t)
+	vault := kmstest.New(t)
+	s.cfg.Keys.KEK, s.cfg.Keys.KMS = vault.Vault, vault.Config
 	now := time.Now().UTC()
-	path := s.write("shop.log", pages(now.Add(-time.Hour), 0, 100)...)
+	path := s.write("shop.log", append(pages(now.Add(-time.Hour), 0, 99), staffLine(now.Add(-time.Hour), 0))...)
+	s.write("datamap.yaml", "organisation: {key: own, name: Shop Ltd, country: DE}", "systems: [{key: shop, name: Shop, country: DE}]", "principals: [{match: agent14, kind: staff, label: Support}]")
 	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined"}}
 	s.cfg.Keys.LineRotation = 7 * 24 * time.Hour
+	s.cfg.Keys.Rotate = []services.RotationConfig{{Key: "tap", Cron: "0 4 1 * *"}}
 	s.start()
 	s.waitCount(100, entriesCount)
 	first := s.lineKeys()
@@ -26,7 +36,7 @@ func TestLineKeysTurn(t *testing.T) {
 		t.Fatalf("%+v", first)
 	}
 
-	r, err := s.attach().RotateLine(context.Background())
+	r, err := s.attach().Rotate(context.Background(), services.RotateRequest{Key: "line"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +77,27 @@ func TestLineKeysTurn(t *testing.T) {
 		if !strings.Contains(strings.Join(acts, "\n"), want) {
 			t.Errorf("the trail lacks %q:\n%s", want, strings.Join(acts, "\n"))
 		}
+	}
+	tap := s.key("tap", "primary").ID
+	if err := s.app.TurnBySchedule(context.Background(), now.AddDate(0, 0, 32)); err != nil {
+		t.Fatal(err)
+	}
+	if s.key("tap", "primary").ID == tap {
+		t.Error("a monthly key did not turn in 32 days")
+	}
+	s.turnsUnderLoad(path, now)
+	s.twoPeople(now)
+	backup := s.backup()
+	s.stop()
+	s.restore(backup)
+	vault.Away(true)
+	if _, err := services.New(context.Background(), services.Options{Config: s.cfg, Targets: services.Targets, Logger: slog.New(slog.DiscardHandler)}); !errors.Is(err, kms.ErrAway) || text.HintOf(err) == "" {
+		t.Errorf("a start without Vault: %v", err)
+	}
+	vault.Away(false)
+	s.cfg.Keys.KEK = ""
+	if _, err := services.New(context.Background(), services.Options{Config: s.cfg, Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(text.HintOf(err), vault.Vault) {
+		t.Errorf("a start with a key file: %v", err)
 	}
 }
 

@@ -288,6 +288,15 @@ func (l *leakRun) acts(lines map[string][]string, now time.Time) {
 	}
 	cli("config", "print")
 	cli("config", "check")
+	cli("keys", "list")
+	if out := cli("keys", "backup", "-o", filepath.Join(l.dir, "tmp", "keys.json")); !bytes.Contains(out, []byte("delete it on")) {
+		l.t.Errorf("keys backup: %s", out)
+	}
+	staff := l.rows("SELECT any(principal_id) FROM entries WHERE principal_label = 'Support (agent 14)'")[0][0]
+	directory := l.write("directory.csv", "number,login", "1,"+value("e-mail address"), "2,"+value("free text"))
+	if out := cli("who", "--reason", "T-1", "--directory", directory, "--", staff); !bytes.Contains(out, []byte("data map: Support")) {
+		l.t.Errorf("who: %s", out)
+	}
 	cli("datamap", "check")
 	cli("report", "render", "gdpr-accountability", "--from", day(-1), "--to", day(1), "--format", "csv", "-o", "-")
 	cli("report", "render", "no-such-report", "--from", day(-1), "--to", day(1))

@@ -91,7 +91,13 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/user/reset", noResult(ops.ResetPassword))
 	handle(mux, "/v1/checkpoint", noRequest(ops.Checkpoint))
 	handle(mux, "/v1/keys", noRequest(ops.Keys))
-	handle(mux, "/v1/keys/rotate-line", noRequest(ops.RotateLine))
+	handle(mux, "/v1/keys/rotate", plainCall(ops.Rotate))
+	handle(mux, "/v1/keys/set", noResult(ops.SetKey))
+	handle(mux, "/v1/keys/request", plainCall(ops.RequestKeyAct))
+	handle(mux, "/v1/keys/webhook-secret", noRequest(ops.WebhookSecret))
+	handle(mux, "/v1/keys/backup", plainCall(ops.BackupKeys))
+	handle(mux, "/v1/who", plainCall(ops.Who))
+	handle(mux, "/v1/keys/rewrap", plainCall(ops.RewrapKEK))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}
 }
 

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tink-crypto/tink-go/v2/tink"
-
 	"github.com/tallystick/tallystick/audit/control"
 	"github.com/tallystick/tallystick/audit/datamap"
 	"github.com/tallystick/tallystick/audit/source/file"
@@ -22,15 +20,9 @@ import (
 	"github.com/tallystick/tallystick/internal/strictyaml"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/masking/keys/kms"
 	"github.com/tallystick/tallystick/schemas"
 )
-
-// kek is the key-encryption key and where it came from.
-type kek struct {
-	aead tink.AEAD
-	path string
-	made bool // by this start
-}
 
 func (a *App) openData(ctx context.Context) (err error) {
 	if a.texts, err = text.Load(); err != nil {
@@ -44,32 +36,10 @@ func (a *App) openData(ctx context.Context) (err error) {
 }
 
 func (a *App) openKeys(ctx context.Context) (err error) {
-	a.kek.path = a.cfg.Keys.KEK
-	if a.kek.path == "" {
-		if a.kek.path, err = kekPath(a.dir.id); err != nil {
-			return err
-		}
-	}
-	_, statErr := os.Stat(a.kek.path)
-	a.kek.made = errors.Is(statErr, fs.ErrNotExist)
-	if a.kek.made {
-		if _, err := os.Stat(a.dir.join("keys")); err == nil {
-			return &text.Hint{
-				Err:  fmt.Errorf("the key-encryption key %s is missing, and the keysets in %s can't be opened without it", a.kek.path, a.dir.join("keys")),
-				Hint: "restore the file from its back-up; without one, begin with a new data folder",
-			}
-		}
-		if err := os.MkdirAll(filepath.Dir(a.kek.path), 0o700); err != nil {
-			return fmt.Errorf("failed to make the folder of the key-encryption key: %w", err)
-		}
-	}
-	if a.kek.aead, err = keys.LocalKEK(a.kek.path); err != nil {
+	if err := a.openKEK(ctx); err != nil {
 		return err
 	}
-	if a.kek.made {
-		a.log.Warn(keys.LocalKEKNote(a.kek.path))
-	}
-	if a.keys, err = keys.Open(a.dir.join("keys"), a.kek.aead); err != nil {
+	if a.keys, err = keys.Open(a.dir.join("keys"), a.kek); err != nil {
 		return err
 	}
 	return a.keys.Ensure(ctx)
@@ -93,7 +63,7 @@ func (a *App) openRegisters(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("registers", a.registers.Close)
-	a.dayKeys = keys.NewDayKeys(a.registers, a.kek.aead, a.cfg.Keys.Horizon)
+	a.dayKeys = keys.NewDayKeys(a.registers, a.kek, a.cfg.Keys.Horizon)
 	if a.has("auditor") {
 		a.onRun("key clock", a.runKeyClock)
 	}
@@ -162,6 +132,11 @@ func fileExists(path string) bool {
 func Check(c *Config) error {
 	if _, err := loadDataMap(c.DataMap); err != nil {
 		return err
+	}
+	if kms.Is(c.Keys.KEK) {
+		if err := kms.Check(c.Keys.KEK, c.Keys.KMS); err != nil {
+			return fmt.Errorf("keys.kek: %w", err)
+		}
 	}
 	_, err := LoadControls(c.Controls)
 	return err

@@ -25,7 +25,13 @@ type Operations interface {
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
 	Keys(ctx context.Context) (*KeyList, error)
-	RotateLine(ctx context.Context) (*RotateResult, error)
+	Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error)
+	SetKey(ctx context.Context, r SetKeyRequest) error
+	RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActRequested, error)
+	WebhookSecret(ctx context.Context) (*WebhookSecretResult, error)
+	BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error)
+	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
+	Who(ctx context.Context, r WhoRequest) (*WhoResult, error)
 }
 
 // Progress of a long act.
@@ -194,6 +200,14 @@ type KeyInfo struct {
 	Status    string    `json:"status"` // primary, enabled, disabled or retired
 	Created   time.Time `json:"created"`
 	Destroyed time.Time `json:"destroyed,omitzero"` // when the clock destroys it, if nothing changes; zero for never
+}
+
+// RotateRequest names the key to be replaced: line, tap, webhook or principals.
+type RotateRequest struct {
+	Key string `json:"key"`
+	// AtOnce is for a tap key that others may have: what it signed before is
+	// believed no more.
+	AtOnce bool `json:"at_once,omitempty"`
 }
 
 // RotateResult names the key that is used from now on.

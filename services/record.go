@@ -189,7 +189,7 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	signer, err := a.keys.TapSigner()
+	signer, err := a.keys.BatchSigner()
 	if err != nil {
 		return tap.Deps{}, err
 	}

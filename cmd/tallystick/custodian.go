@@ -152,17 +152,20 @@ func refused(err error) error {
 }
 
 // passphrase asks for a passphrase once.
-func (c *cli) passphrase() (string, error) {
+func (c *cli) passphrase() (string, error) { return c.secret("Passphrase", "passphrase") }
+
+// secret asks for a secret once, or reads one line of standard input.
+func (c *cli) secret(prompt, what string) (string, error) {
 	f, ok := c.in.(*os.File)
 	if ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(c.err, "Passphrase: ")
+		fmt.Fprint(c.err, prompt+": ")
 		b, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(c.err)
 		return string(b), err
 	}
 	line, err := bufio.NewReader(c.in).ReadString('\n')
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", &text.Hint{Err: errors.Join(errors.New("no passphrase on standard input"), err), Hint: "run it in a terminal, or give the passphrase as one line"}
+		return "", &text.Hint{Err: errors.Join(fmt.Errorf("no %s on standard input", what), err), Hint: "run it in a terminal, or give the " + what + " as one line"}
 	}
 	return line, nil
 }

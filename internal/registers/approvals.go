@@ -88,7 +88,11 @@ func (d *DB) Approval(ctx context.Context, id int64) (Approval, error) {
 
 // Approvals returns the requests, undecided first, then newest first.
 func (d *DB) Approvals(ctx context.Context, limit int) ([]Approval, error) {
-	rows, err := d.sql.QueryContext(ctx, selectApproval+` ORDER BY CASE WHEN decision = '' THEN 0 ELSE 1 END, id DESC LIMIT ?`, limit)
+	return d.approvals(ctx, ` ORDER BY CASE WHEN decision = '' THEN 0 ELSE 1 END, id DESC LIMIT ?`, limit)
+}
+
+func (d *DB) approvals(ctx context.Context, rest string, args ...any) ([]Approval, error) {
+	rows, err := d.sql.QueryContext(ctx, selectApproval+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the approvals: %w", err)
 	}
@@ -102,6 +106,12 @@ func (d *DB) Approvals(ctx context.Context, limit int) ([]Approval, error) {
 		out = append(out, a)
 	}
 	return out, rows.Err()
+}
+
+// Granted returns the approved requests of a kind, the oldest first. Whoever
+// carries them out tells by their objects which ones are done.
+func (d *DB) Granted(ctx context.Context, kind string) ([]Approval, error) {
+	return d.approvals(ctx, ` WHERE kind = ? AND decision = ? ORDER BY decided_at, id`, kind, Approved)
 }
 
 const selectApproval = `SELECT id, kind, object, payload, role, requested_by, requested_at, decision, decided_by, decided_at, reason FROM approvals`

@@ -13,7 +13,7 @@ import (
 func (d *DB) DayKey(ctx context.Context, domain, kind, period string) (id, wrapped string, destroyAfter time.Time, err error) {
 	var after int64
 	err = d.sql.QueryRowContext(ctx,
-		`SELECT id, wrapped, destroy_after FROM day_keys WHERE domain = ? AND kind = ? AND period = ? AND destroyed = 0`,
+		`SELECT id, wrapped, destroy_after FROM day_keys WHERE domain = ? AND kind = ? AND period = ? AND destroyed = 0 AND retired = 0`,
 		domain, kind, period).Scan(&id, &wrapped, &after)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", "", time.Time{}, nil
@@ -42,6 +42,18 @@ func (d *DB) AddDayKey(ctx context.Context, domain, kind, period, id, wrapped st
 // returns their ids. The old bytes are overwritten in the file (secure_delete)
 // and leave the write-ahead log before it returns.
 func (d *DB) DestroyDayKeys(ctx context.Context, now time.Time) ([]string, error) {
+	return d.destroyDayKeys(ctx, now, `destroy_after <= ?`, millis(now))
+}
+
+// DestroyDayKey is DestroyDayKeys for one key, whose time has not come. It
+// reports whether the key was there.
+func (d *DB) DestroyDayKey(ctx context.Context, id string, now time.Time) (bool, error) {
+	ids, err := d.destroyDayKeys(ctx, now, `id = ?`, id)
+	return len(ids) == 1, err
+}
+
+// destroyDayKeys destroys the keys for which a condition of one argument holds.
+func (d *DB) destroyDayKeys(ctx context.Context, now time.Time, where string, arg any) ([]string, error) {
 	c, err := d.sql.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("failed to destroy day keys: %w", err)
@@ -51,8 +63,7 @@ func (d *DB) DestroyDayKeys(ctx context.Context, now time.Time) ([]string, error
 		return nil, fmt.Errorf("failed to destroy day keys: %w", err)
 	}
 	rows, err := c.QueryContext(ctx,
-		`UPDATE day_keys SET wrapped = '', destroyed = ? WHERE destroyed = 0 AND destroy_after <= ? RETURNING id`,
-		max(millis(now), 1), millis(now))
+		`UPDATE day_keys SET wrapped = '', destroyed = ? WHERE destroyed = 0 AND `+where+` RETURNING id`, max(millis(now), 1), arg)
 	if err != nil {
 		return nil, fmt.Errorf("failed to destroy day keys: %w", err)
 	}
@@ -79,28 +90,72 @@ func (d *DB) DestroyDayKeys(ctx context.Context, now time.Time) ([]string, error
 	return ids, nil
 }
 
-// DayKeyInfo describes a live pseudonym key, without its bytes.
-type DayKeyInfo struct {
-	ID, Domain, Period    string
-	Created, DestroyAfter time.Time
+// RetireDayKey takes a key out of use: the next line of its period has another
+// one made. It reports whether the key was in use.
+func (d *DB) RetireDayKey(ctx context.Context, id string, now time.Time) (bool, error) {
+	return d.changeDayKey(ctx, `UPDATE day_keys SET retired = ? WHERE id = ? AND destroyed = 0 AND retired = 0`, max(millis(now), 1), id)
 }
 
-// DayKeys are the live pseudonym keys, the next to be destroyed first.
+// DelayDayKey puts the destruction of a key off until a later time. It reports
+// whether that changed anything: a destruction is never brought forward so.
+func (d *DB) DelayDayKey(ctx context.Context, id string, until time.Time) (bool, error) {
+	return d.changeDayKey(ctx, `UPDATE day_keys SET destroy_after = ? WHERE id = ? AND destroyed = 0 AND destroy_after < ?`, millis(until), id, millis(until))
+}
+
+func (d *DB) changeDayKey(ctx context.Context, query string, args ...any) (bool, error) {
+	r, err := d.sql.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("failed to change a day key: %w", err)
+	}
+	n, err := r.RowsAffected()
+	return n == 1, err
+}
+
+// DayKeyByID returns a key that still exists, in use or retired, with its bytes
+// wrapped; else ErrNotFound.
+func (d *DB) DayKeyByID(ctx context.Context, id string) (DayKeyInfo, string, error) {
+	var wrapped string
+	k, err := scanDayKey(d.sql.QueryRowContext(ctx, `SELECT `+dayKeyColumns+`, wrapped FROM day_keys WHERE id = ? AND destroyed = 0`, id), &wrapped)
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, "", ErrNotFound
+	}
+	if err != nil {
+		return k, "", fmt.Errorf("failed to read the day keys: %w", err)
+	}
+	return k, wrapped, nil
+}
+
+// DayKeyInfo describes a pseudonym key that exists, without its bytes.
+type DayKeyInfo struct {
+	ID, Domain, Kind, Period string
+	Created, DestroyAfter    time.Time
+	Retired                  time.Time // zero while it is in use
+}
+
+const dayKeyColumns = `id, domain, kind, period, created, destroy_after, retired`
+
+func scanDayKey(row interface{ Scan(...any) error }, more ...any) (DayKeyInfo, error) {
+	var k DayKeyInfo
+	var created, after, retired int64
+	err := row.Scan(append([]any{&k.ID, &k.Domain, &k.Kind, &k.Period, &created, &after, &retired}, more...)...)
+	k.Created, k.DestroyAfter, k.Retired = fromMillis(created), fromMillis(after), fromMillis(retired)
+	return k, err
+}
+
+// DayKeys are the pseudonym keys that exist, the next to be destroyed first.
 func (d *DB) DayKeys(ctx context.Context) ([]DayKeyInfo, error) {
 	rows, err := d.sql.QueryContext(ctx,
-		`SELECT id, domain, period, created, destroy_after FROM day_keys WHERE destroyed = 0 ORDER BY destroy_after, domain, period`)
+		`SELECT `+dayKeyColumns+` FROM day_keys WHERE destroyed = 0 ORDER BY destroy_after, domain, period, created`)
 	if err != nil {
 		return nil, fmt.Errorf("failed to list the day keys: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	var out []DayKeyInfo
 	for rows.Next() {
-		var k DayKeyInfo
-		var created, after int64
-		if err := rows.Scan(&k.ID, &k.Domain, &k.Period, &created, &after); err != nil {
+		k, err := scanDayKey(rows)
+		if err != nil {
 			return nil, fmt.Errorf("failed to list the day keys: %w", err)
 		}
-		k.Created, k.DestroyAfter = fromMillis(created), fromMillis(after)
 		out = append(out, k)
 	}
 	return out, rows.Err()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,8 @@ const DefaultHorizon = 30 * 24 * time.Hour
 
 // The kinds of pseudonym keys in the register.
 const (
-	kindDay  = "day"
-	kindYear = "year"
+	KindDay  = "day"
+	KindYear = "year"
 )
 
 // revalidate is how long a cached key is used without asking the register
@@ -87,7 +88,7 @@ func (d *DayKeys) Day(ctx context.Context, domain string, t time.Time) (*PRF, er
 		return p, nil
 	}
 	start := time.Unix(day*86400, 0).UTC()
-	return d.load(ctx, s, kindDay, start.Format("2006-01-02"), start.AddDate(0, 0, 1))
+	return d.load(ctx, s, KindDay, start.Format("2006-01-02"), start.AddDate(0, 0, 1))
 }
 
 // Year returns the key of a domain for the UTC calendar year of t: the long
@@ -99,7 +100,7 @@ func (d *DayKeys) Year(ctx context.Context, domain string, t time.Time) (*PRF, e
 		return p, nil
 	}
 	end := time.Date(year+1, 1, 1, 0, 0, 0, 0, time.UTC)
-	return d.load(ctx, s, kindYear, fmt.Sprintf("%04d", year), end)
+	return d.load(ctx, s, KindYear, fmt.Sprintf("%04d", year), end)
 }
 
 func (d *DayKeys) hit(s slot) *PRF {
@@ -157,15 +158,8 @@ func (d *DayKeys) keep(s slot, kind, period, id, wrapped string, destroyAfter ti
 	d.mu.RUnlock()
 	p := c.prf
 	if !ok || p.ID != id {
-		b, err := base64.StdEncoding.DecodeString(wrapped)
-		if err != nil {
-			return nil, fmt.Errorf("failed to unwrap the %s key of %s: %w", kind, period, err)
-		}
-		h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(b)), d.kek, bound(s.domain, kind, period, id))
-		if err != nil {
-			return nil, fmt.Errorf("failed to unwrap the %s key of %s: the key file does not fit the registers: %w", kind, period, err)
-		}
-		if p, err = prfOf(h); err != nil {
+		var err error
+		if p, err = d.Unwrap(s.domain, kind, period, id, wrapped); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +170,19 @@ func (d *DayKeys) keep(s slot, kind, period, id, wrapped string, destroyAfter ti
 	}
 	d.cache[s] = cached{prf: p, until: until}
 	return p, nil
+}
+
+// Unwrap returns a key of the register, in use or retired, without caching it.
+func (d *DayKeys) Unwrap(domain, kind, period, id, wrapped string) (*PRF, error) {
+	b, err := base64.StdEncoding.DecodeString(wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("failed to unwrap the %s key of %s: %w", kind, period, err)
+	}
+	h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(b)), d.kek, bound(domain, kind, period, id))
+	if err != nil {
+		return nil, fmt.Errorf("failed to unwrap the %s key of %s: the key file does not fit the registers: %w", kind, period, err)
+	}
+	return prfOf(h)
 }
 
 func (d *DayKeys) make(domain, kind, period string) (id, wrapped string, err error) {
@@ -212,16 +219,18 @@ func (d *DayKeys) DestroyDue(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("failed to destroy due keys: %w", err)
 	}
-	gone := map[string]bool{}
-	for _, id := range ids {
-		gone[id] = true
-	}
+	d.Forget(ids...)
+	return len(ids), nil
+}
+
+// Forget asks the register again for keys that were retired or destroyed. Other
+// processes do so within a minute.
+func (d *DayKeys) Forget(ids ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for s, c := range d.cache {
-		if gone[c.prf.ID] {
+		if slices.Contains(ids, c.prf.ID) {
 			delete(d.cache, s)
 		}
 	}
-	return len(ids), nil
 }

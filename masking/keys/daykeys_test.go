@@ -143,6 +143,92 @@ func TestDayKeyDestruction(t *testing.T) {
 	}
 }
 
+// The horizon of a key begins at the end of its day, or when the key was made
+// if that is later; that holds for lines of days ahead too.
+func TestDayKeyHorizon(t *testing.T) {
+	now := time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
+	const horizon = 48 * time.Hour
+	for _, tc := range []struct {
+		name     string
+		line     time.Time
+		destroy  time.Time
+		sameWhen time.Duration // after now, at which the key is the same still
+	}{
+		{"of today", now, time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), 50 * time.Hour},
+		{"late, a year", now.AddDate(-1, 0, 0), now.Add(horizon), 47 * time.Hour},
+		{"ahead, a day", now.AddDate(0, 0, 1), time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC), 70 * time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			reg, kek := register(t)
+			at := now
+			auditors := [2]*keys.DayKeys{keys.NewDayKeys(reg, kek, horizon), keys.NewDayKeys(reg, kek, horizon)}
+			for _, a := range auditors {
+				a.SetNow(func() time.Time { return at })
+			}
+			first := get(t, auditors[0], "own", tc.line)
+			if list, err := reg.DayKeys(t.Context()); err != nil || len(list) != 1 || !list[0].DestroyAfter.Equal(tc.destroy) {
+				t.Fatalf("%+v, %v; want to be destroyed at %v", list, err, tc.destroy)
+			}
+			at = now.Add(tc.sameWhen)
+			if get(t, auditors[1], "own", tc.line) != first {
+				t.Error("the other auditor has another key")
+			}
+			at = tc.destroy.Add(time.Second)
+			if _, err := auditors[0].DestroyDue(t.Context(), at); err != nil {
+				t.Fatal(err)
+			}
+			second := get(t, auditors[1], "own", tc.line)
+			if second == first || get(t, auditors[0], "own", tc.line) != second {
+				t.Error("after the destruction the auditors have the old key, or two")
+			}
+		})
+	}
+}
+
+// A key that one auditor retires is used by none a minute later, and opens what
+// it named until it is destroyed.
+func TestRetiredYearKey(t *testing.T) {
+	ctx := context.Background()
+	reg, kek := register(t)
+	now := day
+	a, b := keys.NewDayKeys(reg, kek, 0), keys.NewDayKeys(reg, kek, 0)
+	for _, d := range []*keys.DayKeys{a, b} {
+		d.SetNow(func() time.Time { return now })
+	}
+	year := func(d *keys.DayKeys) *keys.PRF {
+		t.Helper()
+		p, err := d.Year(ctx, "principals", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := year(a)
+	if year(b).ID != first.ID {
+		t.Fatal("two auditors, two keys")
+	}
+	if ok, err := reg.RetireDayKey(ctx, first.ID, now); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	a.Forget(first.ID)
+	second := year(a)
+	now = now.Add(61 * time.Second)
+	if second.ID == first.ID || year(b).ID != second.ID {
+		t.Error("a retired key is in use")
+	}
+	k, wrapped, err := reg.DayKeyByID(ctx, first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := a.Unwrap(k.Domain, k.Kind, k.Period, k.ID, wrapped)
+	if err != nil || string(again.Sum(nil, []byte("v"))) != string(first.Sum(nil, []byte("v"))) {
+		t.Errorf("the retired key can't be looked up: %v", err)
+	}
+	if _, err := a.Unwrap("subjects", k.Kind, k.Period, k.ID, wrapped); err == nil {
+		t.Error("a key opens as another domain's")
+	}
+}
+
 func TestDayKeyWrongKEK(t *testing.T) {
 	reg, kek := register(t)
 	get(t, keys.NewDayKeys(reg, kek, 0), "own", day)

@@ -168,8 +168,8 @@ const (
 // PassphraseKEK returns the key encryption key of a passphrase, stretched by
 // argon2id with the salt in the file at path, which it makes if it is missing.
 func PassphraseKEK(path, passphrase string) (tink.AEAD, error) {
-	if len(passphrase) < 12 {
-		return nil, &text.Hint{Err: errors.New("the passphrase has fewer than 12 characters"), Hint: "choose a longer one; a few unrelated words do well"}
+	if err := longEnough(passphrase); err != nil {
+		return nil, err
 	}
 	salt, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -181,6 +181,21 @@ func PassphraseKEK(path, passphrase string) (tink.AEAD, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the salt of the passphrase: %w", err)
+	}
+	return stretched(salt, passphrase)
+}
+
+func longEnough(passphrase string) error {
+	if len(passphrase) < 12 {
+		return &text.Hint{Err: errors.New("the passphrase has fewer than 12 characters"), Hint: "choose a longer one; a few unrelated words do well"}
+	}
+	return nil
+}
+
+// stretched is the key of a passphrase and a salt.
+func stretched(salt []byte, passphrase string) (tink.AEAD, error) {
+	if err := longEnough(passphrase); err != nil {
+		return nil, err
 	}
 	return rawKEK(argon2.IDKey([]byte(passphrase), salt, passphraseTime, passphraseMemory, passphraseLanes, kekSize))
 }

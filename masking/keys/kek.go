@@ -1,17 +1,11 @@
 package keys
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/tallystick/tallystick/internal/durable"
 	"github.com/tallystick/tallystick/internal/text"
@@ -21,29 +15,27 @@ import (
 // in clear that only its owner may read, and makes it if it is missing. The
 // file belongs outside the data folder, so that a copy of the folder alone
 // opens nothing.
-func LocalKEK(path string) (tink.AEAD, error) {
+func LocalKEK(path string) (*KEK, error) {
+	made := false
 	b, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if b, err = makeKEK(path); errors.Is(err, fs.ErrExist) {
+		b, err = makeKEK(path)
+		if made = err == nil; errors.Is(err, fs.ErrExist) {
 			b, err = readPrivate(path)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the key file: %w", err)
 	}
-	h, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
+	k, err := kekFromClear(b)
 	if err != nil {
-		// Tink's error is left out: it may quote the file.
 		return nil, &text.Hint{
-			Err:  fmt.Errorf("failed to read the key file: %s is not a Tink keyset", path),
+			Err:  fmt.Errorf("failed to read the key file: %s is %w", path, err),
 			Hint: "put back the key file from its back-up",
 		}
 	}
-	a, err := aead.New(h)
-	if err != nil {
-		return nil, fmt.Errorf("failed to use the key file %s: %w", path, err)
-	}
-	return a, nil
+	k.Made = made
+	return k, nil
 }
 
 func makeKEK(path string) ([]byte, error) {
@@ -55,14 +47,18 @@ func makeKEK(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := insecurecleartextkeyset.Write(h, keyset.NewJSONWriter(&b)); err != nil {
+	k, err := kekOf(h)
+	if err != nil {
+		return nil, err
+	}
+	b, err := k.clear()
+	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), durable.New(path, b.Bytes(), 0o600)
+	return b, durable.New(path, b, 0o600)
 }
 
 // LocalKEKNote is what a start message says about the key file at path.

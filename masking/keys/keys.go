@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,11 +65,11 @@ type Store struct {
 	dir string
 	kek tink.AEAD
 
-	mu       sync.Mutex
-	handles  map[Role]*keyset.Handle // guarded by mu
-	lineFile fs.FileInfo             // of the line keyset as it was read; guarded by mu
+	mu      sync.Mutex
+	handles map[Role]*keyset.Handle // guarded by mu
+	files   map[Role]fs.FileInfo    // of the keysets as they were read; guarded by mu
 
-	lines sync.Mutex // one change of the line keys at a time
+	changes sync.Mutex // one change of a keyset at a time
 }
 
 // Open opens the folder, creates it if it is missing, and unwraps every
@@ -77,7 +78,7 @@ func Open(dir string, kek tink.AEAD) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("failed to create the folder of keysets: %w", err)
 	}
-	s := &Store{dir: dir, kek: kek, handles: map[Role]*keyset.Handle{}}
+	s := &Store{dir: dir, kek: kek, handles: map[Role]*keyset.Handle{}, files: map[Role]fs.FileInfo{}}
 	for _, r := range known {
 		if _, err := s.handle(r); err != nil && !errors.Is(err, ErrNoKeyset) {
 			return nil, err
@@ -108,7 +109,7 @@ func (s *Store) Ensure(ctx context.Context) error {
 	if err != nil && !errors.Is(err, ErrNotEnrolled) {
 		return err
 	}
-	if tap.Public().Equal(have) {
+	if slices.ContainsFunc(have, func(k ed25519.PublicKey) bool { return k.Equal(tap.Public()) }) {
 		return nil
 	}
 	return s.EnrolTap(LocalTap, tap.Public())
@@ -159,15 +160,13 @@ func associated(r Role) []byte { return []byte("tallystick keyset " + string(r))
 
 func (s *Store) path(r Role) string { return filepath.Join(s.dir, string(r)+".keyset") }
 
-// handle returns the keyset of a role, read once; that of lines is read again
-// when its file has changed.
+// handle returns the keyset of a role. It is read again when its file has
+// changed, so that a rotation needs no restart.
 func (s *Store) handle(r Role) (*keyset.Handle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r == RoleLine {
-		if err := s.follow(); err != nil {
-			return nil, err
-		}
+	if err := s.follow(r); err != nil {
+		return nil, err
 	}
 	if h := s.handles[r]; h != nil {
 		return h, nil
@@ -199,34 +198,49 @@ func (s *Store) SitePRF() (*PRF, error) {
 	return prfOf(h)
 }
 
-// WebhookSecret returns the 32 bytes that webhooks are signed with.
-func (s *Store) WebhookSecret() ([]byte, error) {
+// WebhookSecrets returns the keys of 32 bytes that webhooks are signed with, the
+// newest first. Receivers may still have an earlier one until it is disabled.
+func (s *Store) WebhookSecrets() ([][]byte, error) {
 	h, err := s.handle(RoleWebhook)
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := secretOf(h)
-	return b, err
+	var out [][]byte
+	for i := range h.Len() {
+		e, err := h.Entry(i)
+		if err != nil {
+			return nil, err
+		}
+		if e.KeyStatus() != keyset.Enabled {
+			continue
+		}
+		b, err := secretOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if e.IsPrimary() {
+			out = slices.Insert(out, 0, b)
+		} else {
+			out = append(out, b)
+		}
+	}
+	return out, nil
 }
 
-// TapSigner returns the signer of this tap's batches.
+// TapSigner returns the signer of this tap's batches as its key is now.
 func (s *Store) TapSigner() (*Signer, error) { return s.signer(RoleTap) }
 
 // LedgerSigner returns the signer of checkpoints. Its signatures are raw
 // Ed25519, as signed notes have them.
 func (s *Store) LedgerSigner() (*Signer, error) { return s.signer(RoleLedger) }
 
-// secretOf returns the bytes of the primary HMAC key of h and its id.
-func secretOf(h *keyset.Handle) ([]byte, uint32, error) {
-	e, err := h.Primary()
-	if err != nil {
-		return nil, 0, err
-	}
+// secretOf returns the bytes of an HMAC key.
+func secretOf(e *keyset.Entry) ([]byte, error) {
 	k, ok := e.Key().(*hmacprf.Key)
 	if !ok {
-		return nil, 0, errors.New("the keyset's primary key is not an HMAC key")
+		return nil, errors.New("the keyset's key is not an HMAC key")
 	}
-	return k.KeyBytes().Data(insecuresecretdataaccess.Token{}), e.KeyID(), nil
+	return k.KeyBytes().Data(insecuresecretdataaccess.Token{}), nil
 }
 
 // Info describes one key of the folder; it holds no key material.

@@ -209,10 +209,10 @@ func TestEnrolTap(t *testing.T) {
 	if err := s.EnrolTap("edge-1", pub); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.TapPublic("edge-1"); err != nil || !pub.Equal(got) {
+	if got, err := s.TapPublic("edge-1"); err != nil || len(got) != 1 || !pub.Equal(got[0]) {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if got, err := s.TapPublic(keys.LocalTap); err != nil || len(got) != 32 {
+	if got, err := s.TapPublic(keys.LocalTap); err != nil || len(got) != 1 {
 		t.Fatalf("local tap: %v, %v", got, err)
 	}
 	for _, id := range []string{"", "../line", "Edge", "a/b"} {
@@ -268,11 +268,11 @@ func TestLedgerSignsNotes(t *testing.T) {
 
 func TestWebhookSecret(t *testing.T) {
 	s, _ := open(t)
-	a, err := s.WebhookSecret()
-	if err != nil || len(a) != 32 {
-		t.Fatalf("%d bytes, %v", len(a), err)
+	a, err := s.WebhookSecrets()
+	if err != nil || len(a) != 1 || len(a[0]) != 32 {
+		t.Fatalf("%d secrets, %v", len(a), err)
 	}
-	if b, _ := s.WebhookSecret(); !bytes.Equal(a, b) {
+	if b, _ := s.WebhookSecrets(); !bytes.Equal(a[0], b[0]) {
 		t.Fatal("the secret changes")
 	}
 }

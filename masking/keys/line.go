@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -167,8 +166,8 @@ func (s *Store) DestroyLines(now time.Time, kept time.Duration) (ids []string, e
 
 // changeLine writes the keyset as f leaves it, then the times.
 func (s *Store) changeLine(f func(*keyset.Manager, []LineKey) ([]LineKey, error)) error {
-	s.lines.Lock()
-	defer s.lines.Unlock()
+	s.changes.Lock()
+	defer s.changes.Unlock()
 	have, err := s.LineKeys()
 	if err != nil {
 		return err
@@ -182,14 +181,7 @@ func (s *Store) changeLine(f func(*keyset.Manager, []LineKey) ([]LineKey, error)
 	if err != nil {
 		return err
 	}
-	if h, err = m.Handle(); err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	if err := h.WriteWithAssociatedData(keyset.NewJSONWriter(&b), s.kek, associated(RoleLine)); err != nil {
-		return err
-	}
-	if err := durable.Replace(s.path(RoleLine), b.Bytes(), 0o600); err != nil {
+	if err := s.write(RoleLine, m); err != nil {
 		return err
 	}
 	return s.noteLines(left)
@@ -209,8 +201,8 @@ func (s *Store) noteLines(keys []LineKey) error {
 
 // usedLine notes that a retired key opened a batch.
 func (s *Store) usedLine(id string, now time.Time) error {
-	s.lines.Lock()
-	defer s.lines.Unlock()
+	s.changes.Lock()
+	defer s.changes.Unlock()
 	keys, err := s.LineKeys()
 	if err != nil {
 		return err
@@ -221,21 +213,4 @@ func (s *Store) usedLine(id string, now time.Time) error {
 		}
 	}
 	return s.noteLines(keys)
-}
-
-// follow forgets the line keyset when its file is another than the one that was
-// read. The caller holds mu.
-func (s *Store) follow() error {
-	f, err := os.Stat(s.path(RoleLine))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("failed to read keyset %s: %w", RoleLine, err)
-	}
-	if s.lineFile != nil && !os.SameFile(s.lineFile, f) {
-		delete(s.handles, RoleLine)
-	}
-	s.lineFile = f
-	return nil
 }

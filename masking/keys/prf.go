@@ -50,9 +50,13 @@ func (p *PRF) Sum(dst, msg []byte) []byte {
 }
 
 func prfOf(h *keyset.Handle) (*PRF, error) {
-	b, id, err := secretOf(h)
+	e, err := h.Primary()
 	if err != nil {
 		return nil, err
 	}
-	return newPRF(b, keyID(id)), nil
+	b, err := secretOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return newPRF(b, keyID(e.KeyID())), nil
 }

@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/hybrid"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -145,30 +147,60 @@ func readLinePublic(dir string) (tink.HybridEncrypt, string, error) {
 // LineEncrypt returns the primitive that seals lines.
 func (s *Store) LineEncrypt() (*LineEncrypt, error) { return LinePublic(s.dir) }
 
-// EnrolTap makes the auditor accept batches that id signed with pub.
+// enrolment is a key that an enrolled tap signs with.
+type enrolment struct {
+	Key   []byte    `json:"key"`
+	Until time.Time `json:"until,omitzero"` // of a key that was replaced: when it is believed no more
+}
+
+func (e enrolment) holds(at time.Time) bool { return e.Until.IsZero() || at.Before(e.Until) }
+
+// EnrolTap makes the auditor accept batches that id signed with pub, and none
+// that it signed with another key.
 func (s *Store) EnrolTap(id string, pub ed25519.PublicKey) error {
+	return s.enrol(id, enrolment{Key: pub})
+}
+
+func (s *Store) enrol(id string, list ...enrolment) error {
 	path, err := s.tapPath(id)
 	if err != nil {
 		return err
 	}
-	if len(pub) != ed25519.PublicKeySize {
-		return fmt.Errorf("failed to enrol tap %s: its public key has %d bytes instead of %d", id, len(pub), ed25519.PublicKeySize)
+	for _, e := range list {
+		if len(e.Key) != ed25519.PublicKeySize {
+			return fmt.Errorf("failed to enrol tap %s: its public key has %d bytes instead of %d", id, len(e.Key), ed25519.PublicKeySize)
+		}
 	}
 	install, err := s.signer(RoleInstall)
 	if err != nil {
 		return fmt.Errorf("failed to enrol tap %s: %w", id, err)
 	}
-	b, err := json.Marshal([]byte(pub))
+	b, err := json.Marshal(list)
 	if err != nil {
 		return err
 	}
 	return sign(install, path, signed{Name: "tap:" + id, Key: b})
 }
 
-// TapPublic returns the key that an enrolled tap signs with, or an error that
-// is ErrNotEnrolled. It reads the file each time, so that enrolling and
-// removing a tap need no restart.
-func (s *Store) TapPublic(id string) (ed25519.PublicKey, error) {
+// TapPublic returns the keys that batches of an enrolled tap may be signed
+// with, the newest first, or an error that is ErrNotEnrolled. It reads the file
+// each time, so that enrolling and removing a tap need no restart.
+func (s *Store) TapPublic(id string) ([]ed25519.PublicKey, error) {
+	list, err := s.enrolled(id)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var out []ed25519.PublicKey
+	for _, e := range list {
+		if e.holds(now) {
+			out = append(out, e.Key)
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) enrolled(id string) ([]enrolment, error) {
 	path, err := s.tapPath(id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotEnrolled, err)
@@ -183,11 +215,14 @@ func (s *Store) TapPublic(id string) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the enrolment of tap %s: %w", id, err)
 	}
-	var pub []byte
-	if err := json.Unmarshal(k.Key, &pub); err != nil || len(pub) != ed25519.PublicKeySize {
+	list := make([]enrolment, 1)
+	if json.Unmarshal(k.Key, &list[0].Key) != nil { // one key alone: enrolled before rotations
+		err = json.Unmarshal(k.Key, &list)
+	}
+	if err != nil || slices.ContainsFunc(list, func(e enrolment) bool { return len(e.Key) != ed25519.PublicKeySize }) {
 		return nil, fmt.Errorf("%w: the enrolment of %s is malformed", ErrNotEnrolled, id)
 	}
-	return pub, nil
+	return list, nil
 }
 
 // tapPath refuses ids that could name another file.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/signature"
 	tinked25519 "github.com/tink-crypto/tink-go/v2/signature/ed25519"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -40,6 +41,10 @@ func (s *Store) signer(r Role) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return signerOf(r, h)
+}
+
+func signerOf(r Role, h *keyset.Handle) (*Signer, error) {
 	e, err := h.Primary()
 	if err != nil {
 		return nil, err
@@ -61,4 +66,23 @@ func (s *Store) signer(r Role) (*Signer, error) {
 		return nil, err
 	}
 	return &Signer{ID: keyID(e.KeyID()), public: raw.KeyBytes(), sign: prim}, nil
+}
+
+// BatchSigner signs a tap's batches with its key of now: it follows the keyset,
+// so that a rotation needs no restart. It is safe for concurrent use.
+type BatchSigner struct{ store *Store }
+
+// BatchSigner returns the signer that package seal takes.
+func (s *Store) BatchSigner() (*BatchSigner, error) {
+	_, err := s.TapSigner()
+	return &BatchSigner{s}, err
+}
+
+// Sign returns the 64-byte signature of msg.
+func (b *BatchSigner) Sign(msg []byte) ([]byte, error) {
+	k, err := b.store.TapSigner()
+	if err != nil {
+		return nil, err
+	}
+	return k.Sign(msg)
 }

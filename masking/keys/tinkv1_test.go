@@ -18,6 +18,12 @@ func TestOldTinkKeysets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opensOld(t, b)
+}
+
+// opensOld checks that what testdata/tinkv1 printed opens.
+func opensOld(t *testing.T, b []byte) {
+	t.Helper()
 	var old struct {
 		KEK, Line, Ledger, Site    json.RawMessage
 		Ciphertext, Signature, Sum []byte

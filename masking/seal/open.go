@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/dchest/siphash"
@@ -19,9 +20,9 @@ import (
 
 // TapKeys knows the enrolled taps.
 type TapKeys interface {
-	// TapPublic returns the key that the tap signs with, or an error that is
+	// TapPublic returns the keys that the tap may sign with, or an error that is
 	// keys.ErrNotEnrolled; any other error is the infrastructure's.
-	TapPublic(id string) (ed25519.PublicKey, error)
+	TapPublic(id string) ([]ed25519.PublicKey, error)
 }
 
 // Opener opens batches. It is safe for concurrent use.
@@ -64,14 +65,15 @@ func (o *Opener) OpenInto(msg []byte, lines []audit.Line) (h Header, _ []audit.L
 		return h, lines, head, err
 	}
 	head = headOf(hdr, ct)
-	pub, err := o.taps.TapPublic(h.Tap)
+	pubs, err := o.taps.TapPublic(h.Tap)
 	if errors.Is(err, keys.ErrNotEnrolled) {
 		return h, lines, head, ErrUnknownTap
 	}
 	if err != nil {
 		return h, lines, head, fmt.Errorf("failed to look up a tap: %w", err)
 	}
-	if !ed25519.Verify(pub, append([]byte(signContext), head[:]...), sig) {
+	signed := append([]byte(signContext), head[:]...)
+	if !slices.ContainsFunc(pubs, func(k ed25519.PublicKey) bool { return ed25519.Verify(k, signed, sig) }) {
 		return h, lines, head, ErrSignature
 	}
 	packed, err := o.dec.Decrypt(ct, hdr)

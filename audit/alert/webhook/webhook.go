@@ -33,6 +33,9 @@ type Config struct {
 	Name   string
 	URL    string
 	Secret string // whsec_ and base64 of 24 to 64 bytes
+	// Secrets are asked for each notice in place of Secret, which then is empty:
+	// the notice has a signature by each. Optional.
+	Secrets func() ([]string, error)
 	// AllowPrivate permits loopback and private addresses, and plain HTTP.
 	AllowPrivate bool
 	// Timeout of a try. Default 20 seconds.
@@ -42,7 +45,6 @@ type Config struct {
 // Webhook sends to one receiver. It is safe for concurrent use.
 type Webhook struct {
 	cfg    Config
-	sign   *standardwebhooks.Webhook
 	client *http.Client
 	now    func() time.Time
 }
@@ -58,14 +60,17 @@ func New(cfg Config) (*Webhook, error) {
 	if u.Scheme == "http" && !cfg.AllowPrivate {
 		return nil, fmt.Errorf("failed to set up webhook %q: plain http needs allow_private: true", cfg.Name)
 	}
-	sign, err := signer(cfg.Secret)
-	if err != nil {
+	if cfg.Secrets == nil {
+		only := []string{cfg.Secret}
+		cfg.Secrets = func() ([]string, error) { return only, nil }
+	}
+	if _, err := signatures(&cfg, "", time.Now(), nil); err != nil {
 		return nil, fmt.Errorf("failed to set up webhook %q: %w", cfg.Name, err)
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 20*time.Second)
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: guard(cfg.AllowPrivate)}
 	return &Webhook{
-		cfg: cfg, sign: sign, now: time.Now,
+		cfg: cfg, now: time.Now,
 		client: &http.Client{
 			Timeout:       cfg.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -89,6 +94,27 @@ func signer(secret string) (*standardwebhooks.Webhook, error) {
 	return standardwebhooks.NewWebhookRaw(key)
 }
 
+// signatures are those of a notice by each secret, as one header has them.
+func signatures(cfg *Config, id string, at time.Time, body []byte) (string, error) {
+	secrets, err := cfg.Secrets()
+	if err != nil {
+		return "", err
+	}
+	var list []string
+	for _, secret := range secrets {
+		sign, err := signer(secret)
+		if err != nil {
+			return "", err
+		}
+		s, err := sign.Sign(id, at, body)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, s)
+	}
+	return strings.Join(list, " "), nil
+}
+
 // Name is the receiver's name.
 func (w *Webhook) Name() string { return w.cfg.Name }
 
@@ -101,9 +127,9 @@ func (w *Webhook) Close() { w.client.CloseIdleConnections() }
 // Notify sends one notice. Any 2xx is success; 410 means gone.
 func (w *Webhook) Notify(ctx context.Context, id string, body []byte) (retryable bool, err error) {
 	at := w.now()
-	signature, err := w.sign.Sign(id, at, body)
+	signature, err := signatures(&w.cfg, id, at, body)
 	if err != nil {
-		return false, fmt.Errorf("failed to sign: %w", err)
+		return true, fmt.Errorf("failed to sign: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.cfg.URL, bytes.NewReader(body))
 	if err != nil {
