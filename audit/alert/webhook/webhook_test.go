@@ -38,6 +38,34 @@ func notice(group string, n int) []byte {
 	return b
 }
 
+// While a secret is replaced, a receiver that has the earlier or the later one
+// takes the notices, and a sender whose secrets can't be had tries again.
+func TestSecretsChangeOver(t *testing.T) {
+	const later = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	var away error
+	for _, known := range []string{secret, later} {
+		r, err := webhook.NewReceiver(known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(r)
+		defer srv.Close()
+		w, err := webhook.New(webhook.Config{Name: "test", URL: srv.URL, AllowPrivate: true, Secrets: func() ([]string, error) { return []string{later, secret}, away }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if _, err := w.Notify(t.Context(), "m1", notice("1", 1)); err != nil {
+			t.Error(err)
+		}
+		away = errors.New("away")
+		if retry, err := w.Notify(t.Context(), "m2", notice("1", 2)); !errors.Is(err, away) || !retry {
+			t.Errorf("without secrets: retry %v, error %v", retry, err)
+		}
+		away = nil
+	}
+}
+
 // TestDeliver sends to the receiver, whose check is the library's.
 func TestDeliver(t *testing.T) {
 	ctx := context.Background()
