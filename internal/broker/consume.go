@@ -14,7 +14,7 @@ import (
 const (
 	sessionTimeout   = 10 * time.Second // after this a dead member's partitions move
 	heartbeat        = time.Second
-	rebalanceTimeout = 30 * time.Second // in which handlers must return
+	sessionsToReturn = 3 // so many sessions handlers have to return
 	joinBackoff      = 500 * time.Millisecond
 )
 
@@ -34,7 +34,7 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 	}
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: c.cfg.Addresses, Dialer: c.dialer, Topics: []string{topic},
-		HeartbeatInterval: min(heartbeat, c.session/4), SessionTimeout: c.session, RebalanceTimeout: rebalanceTimeout,
+		HeartbeatInterval: min(heartbeat, c.session/4), SessionTimeout: c.session, RebalanceTimeout: sessionsToReturn * c.session,
 		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout, WatchPartitionChanges: true,
 	})
 	if err != nil {
