@@ -91,9 +91,12 @@ func (m *Masker) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Trouble is what keeps a stream from its cluster; nil if nothing does.
+// Trouble is what keeps a stream from its topic; nil if nothing does.
 func (m *Masker) Trouble() error {
 	for _, s := range m.streams {
+		if !s.found.Load() {
+			return fmt.Errorf("stream %s: topic %s was not found yet", s.cfg.Name, s.cfg.From)
+		}
 		if err := s.client.Trouble(); err != nil {
 			return fmt.Errorf("stream %s: %w", s.cfg.Name, err)
 		}

@@ -28,7 +28,14 @@ func TestJSON(t *testing.T) {
 		s.Key.Transform = "pseudonym email"
 		s.Headers = map[string]string{"trace": "keep", "user": "pseudonym email"}
 	})
-	stop := r.start(s)
+	m, err := r.new(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Trouble(); err == nil {
+		t.Error("nothing is wrong before it runs")
+	}
+	stop := r.run(m)
 	out := r.read("masked", 3)
 	third := r.readPartition("masked", 2, 1)
 	mail := string(out[0].Key)
@@ -50,6 +57,9 @@ func TestJSON(t *testing.T) {
 	}
 	if n := r.metric("tallystick_masker_records_total", `outcome="masked",stream="orders"`); n != 4 {
 		t.Errorf("%v records are counted", n)
+	}
+	if err := m.Trouble(); err != nil {
+		t.Errorf("while it runs: %v", err)
 	}
 	if err := stop(); err != nil {
 		t.Fatalf("stopped: %v", err)

@@ -168,6 +168,10 @@ func (r *rig) start(streams ...masker.Stream) (stop func() error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return r.run(m)
+}
+
+func (r *rig) run(m *masker.Masker) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

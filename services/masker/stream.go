@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tallystick/tallystick/internal/broker"
@@ -47,7 +48,8 @@ type stream struct {
 	keyRule  *transform.Rule
 	headers  map[string]transform.Rule
 
-	origin string // of the input's records, up to the partition; set by run
+	origin string      // of the input's records, up to the partition; set by run
+	found  atomic.Bool // the topic is there
 }
 
 func newStream(cfg *Stream, deps *Deps, m *metrics) (*stream, error) {
@@ -140,6 +142,7 @@ func (s *stream) run(ctx context.Context) error {
 		cluster, err := s.client.Cluster(ctx, s.cfg.From)
 		if err == nil {
 			s.origin = cluster + "/" + s.cfg.From + "/"
+			s.found.Store(true)
 			break
 		}
 		if ctx.Err() != nil {
