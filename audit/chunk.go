@@ -22,7 +22,7 @@ type StreamRange struct {
 // redone with the same ones.
 type Versions struct {
 	Parser   string // version of the parsers: the program's
-	Policy   string // first 12 hex digits of the policy's SHA-256
+	Policy   string // first 12 hex digits of the policy's SHA-256; with rules of detectors, + and theirs
 	DataMap  string // the same of datamap.yaml
 	Controls string // the same over all control files
 	Country  string // release of the country table

@@ -102,7 +102,7 @@ func chain(t testing.TB) []struct {
 	return []struct {
 		name string
 		stage
-	}{{"parse", p}, {"normalize", normalize.New(sources)}, {"enrich", enrich{}}, {"classify", classify.New()}, {"mask", masking.NewEngine(nil, dayKeys())}}
+	}{{"parse", p}, {"normalize", normalize.New(sources)}, {"enrich", enrich{}}, {"classify", classify.New(nil)}, {"mask", masking.NewEngine(nil, dayKeys())}}
 }
 
 func batchOf(lines []string) *audit.Batch {

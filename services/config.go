@@ -20,6 +20,7 @@ import (
 	"github.com/tallystick/tallystick/masking/keys/kms"
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/masker"
 	"github.com/tallystick/tallystick/services/reporter"
 )
 
@@ -50,6 +51,8 @@ type Config struct {
 	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
 	Reports    reporter.Config `yaml:"reports,omitempty"`
 	Metrics    MetricsConfig   `yaml:"metrics,omitempty"`
+	Masking    MaskingConfig   `yaml:"masking,omitempty"`
+	Masker     masker.Config   `yaml:"masker,omitempty"`
 }
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
@@ -196,8 +199,14 @@ func (c *Config) applyDefaults(dir string) {
 	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KMS.TokenFile, &c.Keys.KMS.CredentialsFile, &c.Keys.KMS.CAFile,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.Ledger.Publish.File,
-		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins} {
+		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins, &c.Masking.Detectors} {
 		*p = under(dir, *p)
+	}
+	for _, p := range c.Masker.Paths() {
+		*p = under(dir, *p)
+	}
+	for i := range c.Masking.Policies {
+		c.Masking.Policies[i].File, c.Masking.Policies[i].Keys = under(dir, c.Masking.Policies[i].File), under(dir, c.Masking.Policies[i].Keys)
 	}
 	for i := range c.Sources {
 		for _, p := range c.Sources[i].Paths() {
@@ -267,7 +276,7 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	if err := c.Reports.Validate(); err != nil {
 		return section(d, "reports.schedules", err)
 	}
-	return nil
+	return c.validateMasking(d)
 }
 
 // section is the fault that the owner of a section found. Its message may begin

@@ -17,6 +17,7 @@ import (
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
+	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/tap"
 )
 
@@ -140,3 +141,8 @@ func (a *App) TurnBySchedule(ctx context.Context, now time.Time) error {
 
 // NextRotation is when a rotation falls due.
 func NextRotation(r *RotationConfig, after time.Time) (time.Time, error) { return r.next(after) }
+
+// Documents is how the API of an installation finds and masks.
+func Documents(c *Config) console.Masking {
+	return documents{policies{&c.Masking, c.Data, slog.New(slog.DiscardHandler)}}
+}

@@ -18,6 +18,7 @@ func TestForgedLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := s.write("kafka-authorizer.log", string(sample))
+	s.cfg.Masking.Detectors = s.write("detectors.yaml", staffNumbers)
 	s.start("ledger", "auditor")
 	s.ingest(services.IngestRequest{Files: []string{path}, Format: "kafka:authorizer"})
 	if d := cmp.Diff(s.rows(`SELECT toString(countIf(outcome = 'allowed')), toString(countIf(principal_verified)), toString(count() > 3) FROM entries WHERE integrity = 'ambiguous'`),
@@ -31,4 +32,5 @@ func TestForgedLines(t *testing.T) {
 	if d := cmp.Diff(s.rows(`SELECT toString(count()) FROM findings WHERE control = 'GV-05'`), s.rows(`SELECT toString(count()) FROM entries WHERE integrity = 'ambiguous'`)); d != "" {
 		t.Errorf("findings and lines (-got +want):\n%s", d)
 	}
+	t.Run("own detectors", s.ownDetectors)
 }

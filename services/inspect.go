@@ -63,7 +63,11 @@ func NewInspector(ctx context.Context, c *Config, src source.Config) (_ *Inspect
 		i.closers = append(i.closers, country.Close)
 	}
 	none := stageFunc(func(context.Context, *audit.Batch) error { return nil })
-	i.pipeline, err = stageList(map[string]source.Config{src.Name: src}, m, country,
+	rules, err := loadRules(c.Masking.Detectors)
+	if err != nil {
+		return nil, err
+	}
+	i.pipeline, err = stageList(map[string]source.Config{src.Name: src}, m, country, rules,
 		masking.NewEngine(masking.DefaultPolicy(), keys.NewDayKeys(reg, kek, c.Keys.Horizon)), none)
 	return i, err
 }

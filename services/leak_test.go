@@ -68,6 +68,7 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.cfg = cfg
+	l.cfg.Masking.Policies = l.maskedForms()
 	l.vault(now)
 	in := l.receive()
 	var all []string
@@ -90,6 +91,7 @@ func TestNoClearValueLeavesMemory(t *testing.T) {
 	l.acts(lines, now)
 	l.push(lines["web"])
 	l.crawl(now)
+	l.maskTopics()
 	if n := watched(); n == 0 {
 		t.Error("no sealed batch was seen on its way")
 	}
@@ -347,6 +349,7 @@ func (l *leakRun) crawl(now time.Time) {
 	l.t.Helper()
 	l.signIn()
 	csrf := l.token()
+	l.askDocuments(csrf)
 	for _, r := range []struct{ kind, lang string }{{"gdpr-accountability", "en"}, {"gdpr-accountability", "pt-BR"}, {"ccpa-metrics", "en"}, {"lgpd-record", "pt-BR"}} {
 		l.request(http.MethodPost, "/reports", url.Values{"csrf": {csrf}, "kind": {r.kind}, "language": {r.lang},
 			"from": {now.AddDate(0, 0, -2).Format(time.DateOnly)}, "to": {now.Format(time.DateOnly)}})

@@ -138,8 +138,10 @@ func Check(c *Config) error {
 			return fmt.Errorf("keys.kek: %w", err)
 		}
 	}
-	_, err := LoadControls(c.Controls)
-	return err
+	if _, err := LoadControls(c.Controls); err != nil {
+		return err
+	}
+	return checkMasking(c)
 }
 
 func (a *App) openBroker(ctx context.Context) error {

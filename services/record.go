@@ -11,7 +11,6 @@ import (
 	"github.com/tallystick/tallystick/audit/control"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/broker"
-	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/seal"
 	"github.com/tallystick/tallystick/services/auditor"
@@ -121,16 +120,16 @@ func (a *App) openAuditor(context.Context) error {
 		return err
 	}
 	versions := audit.Versions{
-		Parser: a.opts.Version, Policy: a.stages.policy.ID(), DataMap: a.datamap.Digest(),
+		Parser: a.opts.Version, DataMap: a.datamap.Digest(),
 		Controls: a.controls.Digest(), Country: a.stages.country.Release(),
 	}
 	a.auditor, err = auditor.New(auditor.Config{}, auditor.Deps{
-		Pipeline: a.stages, Opener: opener, Store: a.store, Publisher: a.broker, Consumer: a.broker, Controls: a.controls,
+		Opener: opener, Store: a.store, Publisher: a.broker, Consumer: a.broker, Controls: a.controls,
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
-		Versions: func() audit.Versions {
-			v := versions
-			v.Keys = enc.KeyID()
-			return v
+		Stages: func() (auditor.Processor, audit.Versions) {
+			now, v := a.stages.current.Load(), versions
+			v.Policy, v.Keys = now.policy, enc.KeyID()
+			return now.pipeline, v
 		},
 		Vault:  a.originalKeys(),
 		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0, Keep: a.cfg.Kafka.Keep,
@@ -226,5 +225,14 @@ func (a *App) stored(ctx context.Context, stream string) (until uint64, final bo
 	return until, err == nil, err
 }
 
-// policyID names the masking policy in force.
-func (a *App) policyID() string { return masking.DefaultPolicy().ID() }
+// policyID names the masking policy and the detectors in force.
+func (a *App) policyID() string {
+	if a.stages != nil {
+		return policyVersion(a.stages.rules.Load())
+	}
+	rules, err := loadRules(a.cfg.Masking.Detectors)
+	if err != nil {
+		return "unknown"
+	}
+	return policyVersion(rules)
+}

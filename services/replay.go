@@ -81,7 +81,7 @@ func (a *App) replayStages(ctx context.Context, chunks []string) (auditor.Proces
 	if err != nil {
 		return nil, err
 	}
-	return stageList(a.sources.all(), a.datamap, a.stages.country, a.maskStage(), control.NewStage(a.controls, gaps))
+	return stageList(a.sources.all(), a.datamap, a.stages.country, a.stages.rules.Load(), a.maskStage(), control.NewStage(a.controls, gaps))
 }
 
 // leafPatience is how long a replay waits for a leaf from another process.

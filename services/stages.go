@@ -4,9 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
-	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/classify"
 	"github.com/tallystick/tallystick/audit/control"
 	"github.com/tallystick/tallystick/audit/datamap"
@@ -17,19 +17,32 @@ import (
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking"
+	"github.com/tallystick/tallystick/masking/detect"
 )
 
-// stages is the pipeline in use. Replacing it takes effect with the next batch.
+// stages is the pipeline in use. Replacing it takes effect with the next chunk.
 type stages struct {
-	current atomic.Pointer[pipeline.Pipeline]
-	control *control.Stage
-	country *enrich.Country
-	policy  *masking.Policy
+	current  atomic.Pointer[inUse]
+	rules    atomic.Pointer[detect.Rules] // nil: none
+	building sync.Mutex                   // held while current is replaced
+	control  *control.Stage
+	country  *enrich.Country
+	policy   *masking.Policy
 }
 
-// Process runs the pipeline in use.
-func (s *stages) Process(ctx context.Context, b *audit.Batch) error {
-	return s.current.Load().Process(ctx, b)
+// inUse is a pipeline and what of its versions it decides.
+type inUse struct {
+	pipeline *pipeline.Pipeline
+	policy   string
+}
+
+// policyVersion names the masking policy and the rules of detectors.
+func policyVersion(rules *detect.Rules) string {
+	id := masking.DefaultPolicy().ID()
+	if rules != nil {
+		id += "+" + rules.ID()
+	}
+	return id
 }
 
 func (a *App) openStages(ctx context.Context) error {
@@ -46,17 +59,23 @@ func (a *App) openStages(ctx context.Context) error {
 	} else {
 		a.onStop("country table", s.country.Close)
 	}
+	if err := a.loadDetectors(s); err != nil {
+		return err
+	}
 	a.stages = s
 	return a.buildStages()
 }
 
 // buildStages makes the stage list for the sources of now.
 func (a *App) buildStages() error {
-	p, err := stageList(a.sources.all(), a.datamap, a.stages.country, a.maskStage(), a.stages.control)
+	a.stages.building.Lock()
+	defer a.stages.building.Unlock()
+	rules := a.stages.rules.Load()
+	p, err := stageList(a.sources.all(), a.datamap, a.stages.country, rules, a.maskStage(), a.stages.control)
 	if err != nil {
 		return err
 	}
-	a.stages.current.Store(p)
+	a.stages.current.Store(&inUse{p, policyVersion(rules)})
 	return nil
 }
 
@@ -70,7 +89,7 @@ func (a *App) maskStage() pipeline.Stage {
 }
 
 // stageList is the way of a line from raw to judged, in order.
-func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich.Country, mask, judge pipeline.Stage) (*pipeline.Pipeline, error) {
+func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich.Country, rules *detect.Rules, mask, judge pipeline.Stage) (*pipeline.Pipeline, error) {
 	parser, err := parse.New(sources)
 	if err != nil {
 		return nil, err
@@ -83,7 +102,7 @@ func stageList(sources map[string]source.Config, m *datamap.Map, country *enrich
 		pipeline.Named{Name: "parse", Stage: parser},
 		pipeline.Named{Name: "normalize", Stage: normalize.New(sources)},
 		pipeline.Named{Name: "enrich", Stage: enricher},
-		pipeline.Named{Name: "classify", Stage: classify.New()},
+		pipeline.Named{Name: "classify", Stage: classify.New(rules)},
 		pipeline.Named{Name: "mask", Stage: mask},
 		pipeline.Named{Name: "control", Stage: judge},
 	), nil

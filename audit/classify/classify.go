@@ -33,12 +33,13 @@ type Stage struct {
 	groups   map[detect.Kind]string
 }
 
-// New returns the stage. Session ids and user names in a line are those of who
-// acts, which other fields of the entry tell: they are not looked for.
-func New() *Stage {
-	d, err := detect.New(detect.Options{Off: []detect.Kind{"session", "username"}})
+// New returns the stage, with a rules file's detectors and allow-list; nil for
+// none. Session ids and user names in a line are those of who acts, which other
+// fields of the entry tell: they are not looked for.
+func New(rules *detect.Rules) *Stage {
+	d, err := detect.New(detect.Options{Off: []detect.Kind{"session", "username"}, Rules: rules})
 	if err != nil {
-		panic(err) // a test makes one
+		panic(err) // rules are checked when they are read, and a test makes one without
 	}
 	s := &Stage{detector: d, groups: map[detect.Kind]string{}}
 	for _, k := range d.Kinds() {

@@ -35,7 +35,7 @@ func TestProcess(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := &audit.Batch{Events: []audit.Event{tc.event}}
-			if err := classify.New().Process(t.Context(), b); err != nil {
+			if err := classify.New(nil).Process(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(tc.want, b.Events[0].Found); d != "" {

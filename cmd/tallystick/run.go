@@ -31,6 +31,9 @@ func (c *cli) runCommand() *cobra.Command {
 			if target == services.CustodianTarget {
 				return c.runCustodian(cmd.Context(), level)
 			}
+			if target == services.MaskerTarget {
+				return c.runMasker(cmd.Context(), logger(c.err, level))
+			}
 			targets, err := services.ParseTargets(target)
 			if err != nil {
 				return err
@@ -39,7 +42,7 @@ func (c *cli) runCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", ")+"; or custodian, alone and with its own --config")
+	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", ")+"; or masker, alone; or custodian, alone and with its own --config")
 	f.BoolVar(&demo, "demo", false, "run an invented company with thirty days of history and live traffic, in a data folder of its own")
 	f.StringVar(&listen, "listen", "", "address of the console (default console.listen)")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -97,6 +100,20 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 		}
 	}
 	return app.Run(ctx)
+}
+
+// runMasker runs the streams of the section masker, and nothing else.
+func (c *cli) runMasker(ctx context.Context, log *slog.Logger) (err error) {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	m, err := services.OpenMasker(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	return m.Run(ctx)
 }
 
 // greet prints where the console is, and the link to the first account. The

@@ -99,7 +99,7 @@ func stages(b *testing.B) []pipeline.Named {
 	day := keys.NewDayKeys(&register{live: map[string][2]string{}}, kek, 0)
 	return []pipeline.Named{
 		{Name: "parse", Stage: p}, {Name: "normalize", Stage: normalize.New(sources)}, {Name: "enrich", Stage: e},
-		{Name: "classify", Stage: classify.New()}, {Name: "mask", Stage: masking.NewEngine(masking.DefaultPolicy(), day)},
+		{Name: "classify", Stage: classify.New(nil)}, {Name: "mask", Stage: masking.NewEngine(masking.DefaultPolicy(), day)},
 		{Name: "control", Stage: known{control.NewStage(set, nil)}},
 	}
 }

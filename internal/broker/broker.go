@@ -3,11 +3,12 @@
 //
 // It is the only importer of kafka-go. It knows nothing of what messages hold:
 // what is on lines.v1 is sealed, what is on findings.v1 is masked. Callers are
-// services/tap, services/auditor, services/alerter, and audit/source/kafka, which
-// reads topics of other clusters. Embedded or remote is only an address.
+// services/tap, services/auditor, services/alerter, and for topics of other
+// clusters audit/source/kafka and services/masker. Embedded or remote is only an address.
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ var ErrTooLarge = errors.New("the message is too large for the broker")
 // Message is one record of a topic.
 type Message struct {
 	Key, Value []byte
+	Headers    []Header // that Produce does not send: only Append does
 	// The rest is set on what is fetched. Skipped counts the offsets before
 	// this one that the broker deleted before they were fetched: they are lost.
 	Partition int
@@ -55,14 +57,23 @@ type Message struct {
 	Control bool
 }
 
+// Header is one header of a message.
+type Header struct {
+	Name  string
+	Value []byte
+}
+
 // Deps are what a Client uses of the program. Metrics may be nil.
 type Deps struct {
-	// Topics are further topics to produce to; they are made if they are missing.
+	// Topics are further topics to produce to; Open makes them if they are missing.
 	Topics []string
 	// Await lets Open succeed while the cluster is away: see Open.
 	Await   bool
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Session is how long a member of a group may be silent before its
+	// partitions move. Default 10s.
+	Session time.Duration
 }
 
 // Client is a connection to the cluster. It is safe for concurrent use.
@@ -74,6 +85,7 @@ type Client struct {
 	client    *kafka.Client
 	dialer    *kafka.Dialer
 	queue     int // messages that each partition's reader fetches ahead
+	session   time.Duration
 
 	mu         sync.Mutex
 	partitions map[string][]int     // by topic; guarded by mu
@@ -130,6 +142,7 @@ func newClient(cfg Config, deps Deps, topics ...string) (*Client, error) {
 		return nil, err
 	}
 	registerProtocol()
+	boundCodecs()
 	tlsConfig, err := cfg.tls()
 	if err != nil {
 		return nil, err
@@ -151,6 +164,7 @@ func newClient(cfg Config, deps Deps, topics ...string) (*Client, error) {
 		client:     &kafka.Client{Addr: kafka.TCP(cfg.Addresses...), Timeout: requestTimeout, Transport: t},
 		dialer:     &kafka.Dialer{ClientID: clientID, Timeout: requestTimeout, DualStack: true, TLS: tlsConfig, SASLMechanism: mechanism},
 		queue:      queueOfBatches,
+		session:    cmp.Or(deps.Session, sessionTimeout),
 		partitions: map[string][]int{},
 		sent:       map[place]*sentSizes{},
 	}, nil

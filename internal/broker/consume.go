@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 const (
 	sessionTimeout   = 10 * time.Second // after this a dead member's partitions move
 	heartbeat        = time.Second
-	rebalanceTimeout = 30 * time.Second // in which handlers must return
+	sessionsToReturn = 3 // so many sessions handlers have to return
 	joinBackoff      = 500 * time.Millisecond
 )
 
@@ -33,7 +34,7 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 	}
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: c.cfg.Addresses, Dialer: c.dialer, Topics: []string{topic},
-		HeartbeatInterval: heartbeat, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
+		HeartbeatInterval: min(heartbeat, c.session/4), SessionTimeout: c.session, RebalanceTimeout: sessionsToReturn * c.session,
 		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout, WatchPartitionChanges: true,
 	})
 	if err != nil {
@@ -124,6 +125,7 @@ type Partition struct {
 	gen    *kafka.Generation
 	start  int64 // the next offset, or kafka.FirstOffset
 	reader *kafka.Reader
+	wait   time.Duration // how long the broker holds a fetch at the end, and so close; 0: a second
 
 	mu        sync.Mutex
 	high      int64 // guarded by mu
@@ -190,14 +192,18 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	p.mu.Unlock()
 	p.client.metrics.fetched.WithLabelValues(p.topic).Inc()
 	p.client.metrics.fetchedBytes.WithLabelValues(p.topic).Add(float64(len(m.Key) + len(m.Value)))
-	return Message{Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time, Control: isControl(m.Key, m.Value)}, nil
+	var headers []Header
+	for _, h := range m.Headers {
+		headers = append(headers, Header{h.Key, h.Value})
+	}
+	return Message{Headers: headers, Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time, Control: isControl(m.Key, m.Value)}, nil
 }
 
 // open starts the reader.
 func (p *Partition) open() error {
 	p.reader = kafka.NewReader(kafka.ReaderConfig{
 		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
-		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second,
+		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, time.Second),
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 	})
 	return p.reader.SetOffset(p.start)

@@ -263,7 +263,7 @@ func (c *Client) Read(ctx context.Context, topic string, partition int, from, un
 		return failed("read from", topic, err)
 	}
 	from, until = max(from, first), min(until, last)
-	p := &Partition{ID: partition, client: c, topic: topic, start: from}
+	p := &Partition{ID: partition, client: c, topic: topic, start: from, wait: firstBackoff}
 	defer p.close()
 	for at := from; at < until; {
 		m, err := p.Fetch(ctx)

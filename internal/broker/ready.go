@@ -59,14 +59,19 @@ func (c *Client) ensureTopic(ctx context.Context, topic string) error {
 			Hint: "check kafka.addresses, tls and sasl in tallystick.yaml, and that Kafka runs there",
 		}
 	}
+	return c.create(ctx, topic, c.cfg.Partitions)
+}
+
+// create makes a topic with n partitions.
+func (c *Client) create(ctx context.Context, topic string, n int) error {
 	r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-		Topic: topic, NumPartitions: c.cfg.Partitions, ReplicationFactor: c.cfg.Replication,
+		Topic: topic, NumPartitions: n, ReplicationFactor: c.cfg.Replication,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: fmt.Sprint(c.cfg.Retention.Milliseconds())}},
 	}}})
 	if err == nil {
 		err = r.Errors[topic]
 	}
-	if errors.Is(err, kafka.TopicAlreadyExists) {
+	if errors.Is(err, kafka.TopicAlreadyExists) { // another process was faster
 		return nil
 	}
 	if err != nil {
@@ -75,6 +80,6 @@ func (c *Client) ensureTopic(ctx context.Context, topic string) error {
 			Hint: "create it by hand, or allow the user to create topics",
 		}
 	}
-	c.log.Info("created a topic", "topic", topic, "partitions", c.cfg.Partitions)
+	c.log.Info("created a topic", "topic", topic, "partitions", n)
 	return nil
 }

@@ -11,11 +11,11 @@ import (
 // records are small, and at most a megabyte.
 const queueOfRecords = 32
 
-// OpenTopic prepares a client that reads a topic of any cluster. It creates
-// nothing there and does not connect: the cluster may be away. The caller
-// closes.
+// OpenTopic prepares a client that reads a topic of any cluster, and writes to
+// those of deps by Append. It creates nothing by itself and does not connect: the
+// cluster may be away. The caller closes.
 func OpenTopic(cfg Config, topic string, deps Deps) (*Client, error) {
-	c, err := newClient(cfg, deps, topic)
+	c, err := newClient(cfg, deps, append([]string{topic}, deps.Topics...)...)
 	if err != nil {
 		return nil, err
 	}

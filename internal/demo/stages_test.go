@@ -91,7 +91,7 @@ func product(t *testing.T, dir string) *pipeline.Pipeline {
 		pipeline.Named{Name: "parse", Stage: parser},
 		pipeline.Named{Name: "normalize", Stage: normalize.New(sources)},
 		pipeline.Named{Name: "enrich", Stage: enricher},
-		pipeline.Named{Name: "classify", Stage: classify.New()},
+		pipeline.Named{Name: "classify", Stage: classify.New(nil)},
 		pipeline.Named{Name: "mask", Stage: masking.NewEngine(masking.DefaultPolicy(), days)},
 		pipeline.Named{Name: "control", Stage: control.NewStage(set, nil)},
 	)

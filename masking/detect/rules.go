@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -24,6 +25,7 @@ const (
 
 // Rules are a user's own detectors and the values that are no findings.
 type Rules struct {
+	id        string
 	countries []string
 	off       []Kind
 	custom    []custom
@@ -86,7 +88,8 @@ func ParseRules(name string, data []byte) (*Rules, error) {
 	if len(f.Detectors) > maxDetectors {
 		return nil, doc.Fault("detectors", "leave the rarest out", "%d detectors are more than the %d that are allowed", len(f.Detectors), maxDetectors)
 	}
-	r := &Rules{countries: f.Countries}
+	sum := sha256.Sum256(data)
+	r := &Rules{id: fmt.Sprintf("%x", sum[:6]), countries: f.Countries}
 	for i, c := range f.Countries {
 		if _, ok := countryOf(c); !ok {
 			return nil, doc.Fault(fmt.Sprintf("countries[%d]", i), "use "+strings.Join(Countries(), ", "), "no detector knows the country %q", c)
@@ -110,6 +113,9 @@ func ParseRules(name string, data []byte) (*Rules, error) {
 	}
 	return r, nil
 }
+
+// ID is the first 12 hex digits of the file's SHA-256.
+func (r *Rules) ID() string { return r.id }
 
 func (r *Rules) detector(doc *strictyaml.Doc, at string, f *detectorRule) error {
 	switch _, builtIn := idOf(Kind(f.Kind)); {

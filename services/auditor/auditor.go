@@ -114,7 +114,9 @@ type LineSealer interface {
 
 // Deps are what an auditor needs; all must be set but those that say so.
 type Deps struct {
-	Pipeline  Processor
+	// Stages are the stages of now and what makes the entries with them. What
+	// one answer gave is used for whole messages, and a chunk has one's versions.
+	Stages    func() (Processor, audit.Versions)
 	Opener    Opener
 	Store     Store
 	Publisher Publisher
@@ -125,8 +127,6 @@ type Deps struct {
 	// Vault has the public keys that originals are sealed to. Optional: without
 	// it no original is kept.
 	Vault seal.VaultKeys
-	// Versions says what makes the entries now.
-	Versions func() audit.Versions
 	// Stored is told which findings are durable, so that gaps are not raised
 	// again. Optional.
 	Stored func([]audit.Finding)
@@ -150,7 +150,7 @@ type Auditor struct {
 
 // New makes an auditor and starts nothing.
 func New(cfg Config, deps Deps) (*Auditor, error) {
-	if deps.NewLineSealer == nil || deps.Versions == nil || deps.Pipeline == nil || deps.Opener == nil || deps.Store == nil || deps.Publisher == nil || deps.Consumer == nil || deps.Controls == nil {
+	if deps.NewLineSealer == nil || deps.Stages == nil || deps.Opener == nil || deps.Store == nil || deps.Publisher == nil || deps.Consumer == nil || deps.Controls == nil {
 		return nil, errors.New("failed to make the auditor: a dependency is missing")
 	}
 	if cfg.MaxRows == 0 {

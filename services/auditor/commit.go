@@ -32,7 +32,7 @@ func (w *worker) newChunk(it *work) (*audit.Chunk, error) {
 		Partition: w.p.ID,
 		From:      it.from,
 		Opened:    w.a.deps.Now().UTC(),
-		Versions:  w.a.deps.Versions(),
+		Versions:  it.versions,
 		Salt:      salt,
 	}, nil
 }

@@ -146,7 +146,8 @@ func (r *Replayer) begin(c *audit.Chunk) error {
 	if _, err := rand.Read(c.Salt); err != nil {
 		return err
 	}
-	c.Opened, c.Versions = r.a.deps.Now().UTC(), r.a.deps.Versions()
+	_, versions := r.a.deps.Stages()
+	c.Opened, c.Versions = r.a.deps.Now().UTC(), versions
 	return nil
 }
 

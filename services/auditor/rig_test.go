@@ -136,9 +136,10 @@ func (r *rig) startIn(consumer auditor.Consumer) *instance {
 		j.seen[id] = true
 	}
 	r.metrics = prometheus.NewRegistry()
+	stages := pipeline.New(pipeline.Named{Name: "judge", Stage: j})
 	deps := auditor.Deps{
-		Pipeline: pipeline.New(pipeline.Named{Name: "judge", Stage: j}), Opener: opener, Store: r.store, Publisher: r, Consumer: consumer,
-		Controls: r.controls, Versions: func() audit.Versions { return audit.Versions{Parser: "1"} }, Stored: j.stored, Clean: !r.keep,
+		Stages: func() (auditor.Processor, audit.Versions) { return stages, audit.Versions{Parser: "1"} }, Opener: opener, Store: r.store, Publisher: r, Consumer: consumer,
+		Controls: r.controls, Stored: j.stored, Clean: !r.keep,
 		Now: r.clock, Registerer: r.metrics, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 		NewLineSealer: func() (auditor.LineSealer, error) { return seal.NewLineSealer(enc) },
 	}

@@ -22,12 +22,13 @@ const blockLines = 1024
 // work is a part of one message on its way through the stages. The parts of a
 // message follow each other; the last one carries what ends it.
 type work struct {
-	batch   *audit.Batch
-	done    chan error       // one value once the stages are through
-	boot    string           // start of the tap that signed it, "" if it can't be believed
-	from    int64            // Kafka offset of the message
-	extra   []audit.Finding  // findings of the message itself, on the first part
-	refused *audit.Rejection // the message could not be believed
+	batch    *audit.Batch
+	done     chan error       // one value once the stages are through
+	versions audit.Versions   // of the stages
+	boot     string           // start of the tap that signed it, "" if it can't be believed
+	from     int64            // Kafka offset of the message
+	extra    []audit.Finding  // findings of the message itself, on the first part
+	refused  *audit.Rejection // the message could not be believed
 
 	last bool
 	// On the last part: what the message covers, what counts besides the lines
@@ -170,7 +171,8 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 	announced := *c
 	b := <-w.blocks
 	b.begin(c)
-	if err := w.takeOver(ctx, b); err != nil {
+	stages, now := w.a.deps.Stages()
+	if err := w.takeOver(ctx, b, now); err != nil {
 		return err
 	}
 	for at := c.From; at < announced.Until; {
@@ -185,7 +187,7 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 			break
 		}
 		err = w.intake(ctx, m, func(it *work) error {
-			it.process(ctx, w.a.deps.Pipeline)
+			it.process(ctx, stages)
 			err := b.add(w.a, it, <-it.done)
 			w.free <- it.batch
 			return err
@@ -201,7 +203,7 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 
 // takeOver makes an announced chunk this worker's. It keeps its versions unless
 // the configuration has changed and nothing of it was stored.
-func (w *worker) takeOver(ctx context.Context, b *building) (err error) {
+func (w *worker) takeOver(ctx context.Context, b *building, now audit.Versions) (err error) {
 	d, c := &w.a.deps, b.chunk
 	b.checked = time.Now()
 	if b.taken, err = d.Store.TakeOver(ctx, c); err != nil {
@@ -210,7 +212,6 @@ func (w *worker) takeOver(ctx context.Context, b *building) (err error) {
 	if b.kept, err = d.Store.Kept(ctx, c); err != nil {
 		return err
 	}
-	now := d.Versions()
 	if now == c.Versions {
 		return nil
 	}
@@ -233,11 +234,13 @@ func (w *worker) fetch(ctx context.Context, parts chan<- *work) error {
 		if err != nil {
 			return err
 		}
+		stages, versions := w.a.deps.Stages()
 		err = w.intake(ctx, m, func(it *work) error {
+			it.versions = versions
 			if it.last {
 				w.flight.Add(1)
 			}
-			w.running.Go(func() { it.process(ctx, w.a.deps.Pipeline) })
+			w.running.Go(func() { it.process(ctx, stages) })
 			select {
 			case parts <- it:
 				return nil
@@ -286,6 +289,11 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 				}
 			}
 		case it := <-parts:
+			if b != nil && b.whole && it.versions != b.chunk.Versions { // reloaded
+				if err := flush(); err != nil {
+					return err
+				}
+			}
 			if b == nil {
 				select {
 				case b = <-w.blocks:

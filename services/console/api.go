@@ -10,6 +10,7 @@ import (
 type apiError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	Detail  string `json:"detail,omitempty"`
 }
 
 // apiPage is one page of a list. Next is the cursor of the page after it.

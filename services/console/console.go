@@ -73,21 +73,22 @@ func (c *Config) Validate() error {
 
 // Console is the web console.
 type Console struct {
-	cfg      Config
-	deps     Deps
-	listener net.Listener
-	tls      *tls.Config // nil without TLS
-	hosts    map[string]bool
-	secure   bool // cookies are Secure: people reach the console by https
-	routes   []route
-	pages    map[string]*template.Template
-	assets   map[string]asset
-	printers map[string]*text.Printer
-	openapi  []byte
-	limiter  *limiter
-	hashing  chan struct{} // bounds how many passwords are hashed at once
-	pulse    *pulse
-	engine   *gin.Engine
+	cfg       Config
+	deps      Deps
+	listener  net.Listener
+	tls       *tls.Config // nil without TLS
+	hosts     map[string]bool
+	secure    bool // cookies are Secure: people reach the console by https
+	routes    []route
+	pages     map[string]*template.Template
+	assets    map[string]asset
+	printers  map[string]*text.Printer
+	openapi   []byte
+	limiter   *limiter
+	hashing   chan struct{} // bounds how many passwords are hashed at once
+	documents chan struct{} // bounds how many documents are in memory at once
+	pulse     *pulse
+	engine    *gin.Engine
 }
 
 // New binds the listener and builds the pages. It starts no goroutine.
@@ -107,7 +108,7 @@ func New(cfg Config, deps Deps) (*Console, error) {
 	}
 	deps.fill()
 	s := &Console{
-		cfg: cfg, deps: deps, limiter: newLimiter(deps.Now), hashing: make(chan struct{}, 2),
+		cfg: cfg, deps: deps, limiter: newLimiter(deps.Now), hashing: make(chan struct{}, 2), documents: make(chan struct{}, documentsAtOnce),
 		printers: map[string]*text.Printer{}, pulse: &pulse{},
 	}
 	for _, lang := range text.Languages {

@@ -26,6 +26,7 @@ type Deps struct {
 	Sources   Sources
 	Reports   Reports
 	Controls  *control.Set
+	Masking   Masking
 	Names     Names                       // nil: keys stand for themselves
 	Docs      fs.FS                       // Markdown, served at /docs
 	Metrics   http.Handler                // answers /metrics

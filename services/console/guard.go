@@ -73,8 +73,13 @@ func (s *Console) checkHost(c *gin.Context) {
 	}
 }
 
-func (s *Console) limitBody(c *gin.Context) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+// limitBody bounds the body of a request by its route.
+func limitBody(rt route) gin.HandlerFunc {
+	limit := int64(maxBody)
+	if len(rt.Body) > 0 {
+		limit = documentBytes
+	}
+	return func(c *gin.Context) { c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit) }
 }
 
 // recover answers a panic with a plain error. The panic's value is not logged:
@@ -204,23 +209,24 @@ type problem struct {
 	status  int
 	code    string
 	message string
+	detail  string // for programs, in English; it holds no value
 }
 
 func (p *problem) Error() string { return p.code }
 
 var (
-	errSignIn      = &problem{http.StatusUnauthorized, "sign-in", "console.error.signin"}
-	errForbidden   = &problem{http.StatusForbidden, "forbidden", "console.error.forbidden"}
-	errCSRF        = &problem{http.StatusForbidden, "csrf", "console.error.csrf"}
-	errNotFound    = &problem{http.StatusNotFound, "not-found", "console.error.notfound"}
-	errBadInput    = &problem{http.StatusBadRequest, "bad-input", "console.error.input"}
-	errPseudonym   = &problem{http.StatusBadRequest, "not-a-pseudonym", "console.error.pseudonym"}
-	errTooMany     = &problem{http.StatusTooManyRequests, "too-many", "console.error.toomany"}
-	errNotHere     = &problem{http.StatusNotFound, "not-running-here", "console.error.nothere"}
-	errLoopback    = &problem{http.StatusForbidden, "loopback-only", "console.error.loopback"}
-	errLink        = &problem{http.StatusNotFound, "link", "console.error.link"}
-	errTrail       = &problem{http.StatusServiceUnavailable, "trail", "console.error.trail"}
-	errUnavailable = &problem{http.StatusServiceUnavailable, "unavailable", "console.error.unavailable"}
+	errSignIn      = &problem{status: http.StatusUnauthorized, code: "sign-in", message: "console.error.signin"}
+	errForbidden   = &problem{status: http.StatusForbidden, code: "forbidden", message: "console.error.forbidden"}
+	errCSRF        = &problem{status: http.StatusForbidden, code: "csrf", message: "console.error.csrf"}
+	errNotFound    = &problem{status: http.StatusNotFound, code: "not-found", message: "console.error.notfound"}
+	errBadInput    = &problem{status: http.StatusBadRequest, code: "bad-input", message: "console.error.input"}
+	errPseudonym   = &problem{status: http.StatusBadRequest, code: "not-a-pseudonym", message: "console.error.pseudonym"}
+	errTooMany     = &problem{status: http.StatusTooManyRequests, code: "too-many", message: "console.error.toomany"}
+	errNotHere     = &problem{status: http.StatusNotFound, code: "not-running-here", message: "console.error.nothere"}
+	errLoopback    = &problem{status: http.StatusForbidden, code: "loopback-only", message: "console.error.loopback"}
+	errLink        = &problem{status: http.StatusNotFound, code: "link", message: "console.error.link"}
+	errTrail       = &problem{status: http.StatusServiceUnavailable, code: "trail", message: "console.error.trail"}
+	errUnavailable = &problem{status: http.StatusServiceUnavailable, code: "unavailable", message: "console.error.unavailable"}
 )
 
 // fail answers with an error: JSON for the API, a page for people.
@@ -241,7 +247,7 @@ func (s *Console) fail(r *request, err error) {
 		return
 	}
 	if strings.HasPrefix(r.Request.URL.Path, "/api/") {
-		r.AbortWithStatusJSON(p.status, apiError{Code: p.code, Message: r.p.T(p.message, nil)})
+		r.AbortWithStatusJSON(p.status, apiError{Code: p.code, Message: r.p.T(p.message, nil), Detail: p.detail})
 		return
 	}
 	if p == errSignIn && r.Request.Method == http.MethodGet {

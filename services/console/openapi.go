@@ -66,6 +66,16 @@ func operation(rt route, p *text.Printer) (*openapi3.Operation, error) {
 		}
 		ok = ok.WithJSONSchemaRef(schema)
 	}
+	content := openapi3.Content{}
+	for _, form := range rt.Body {
+		content[string(form)] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
+	}
+	if len(rt.Body) > 0 {
+		op.RequestBody = &openapi3.RequestBodyRef{Value: openapi3.NewRequestBody().WithRequired(true).WithContent(content)}
+	}
+	if rt.Masked {
+		ok = ok.WithContent(content)
+	}
 	op.AddResponse(200, ok)
 	op.Responses.Set("default", &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription(p.T("console.api.failed", nil)).
 		WithJSONSchemaRef(openapi3.NewSchemaRef("#/components/schemas/Error", nil))})

@@ -25,6 +25,10 @@ type route struct {
 	Query []string
 	// Answer is a value of the type that an API route answers with.
 	Answer any
+	// Body is what an API route takes.
+	Body []DocumentForm
+	// Masked: it answers in the form of its body.
+	Masked bool
 }
 
 // anyone marks a route that needs no sign-in.
@@ -36,6 +40,7 @@ var (
 	officer        = []registers.Role{registers.RoleOfficer}
 	administrator  = []registers.Role{registers.RoleAdministrator}
 	findingsRoles  = []registers.Role{registers.RoleOfficer, registers.RoleAuditor, registers.RoleEngineer}
+	maskingRoles   = []registers.Role{registers.RoleOfficer, registers.RoleEngineer}
 	entriesRoles   = []registers.Role{registers.RoleOfficer, registers.RoleAuditor}
 	sourcesRoles   = []registers.Role{registers.RoleOfficer, registers.RoleAuditor, registers.RoleEngineer, registers.RoleAdministrator}
 	trailRoles     = []registers.Role{registers.RoleAdministrator, registers.RoleAuditor}
@@ -99,6 +104,8 @@ func (s *Console) table() []route {
 		{Method: get, Path: "/api/v1/reports", Roles: entriesRoles, Summary: "console.api.reports", Handler: s.apiReports, Answer: apiPage[ReportKind]{}},
 		{Method: get, Path: "/api/v1/runs", Roles: entriesRoles, Summary: "console.api.runs", Handler: s.apiRuns, Query: []string{"limit"}, Answer: apiPage[ReportRun]{}},
 		{Method: get, Path: "/api/v1/trail", Roles: trailRoles, Summary: "console.api.trail", Handler: s.apiTrail, Query: []string{"limit"}, Answer: apiPage[registers.Act]{}},
+		{Method: post, Path: "/api/v1/detect", Roles: findingsRoles, Summary: "console.api.detect", Handler: s.apiDetect, Body: documentForms, Answer: apiDetected{}},
+		{Method: post, Path: "/api/v1/mask", Roles: maskingRoles, Summary: "console.api.mask", Handler: s.apiMask, Body: documentForms, Query: []string{"policy"}, Masked: true},
 	}
 }
 
@@ -111,15 +118,15 @@ func (s *Console) router() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(nil); err != nil {
 		return nil, err
 	}
-	e.Use(s.recover, s.headers, s.checkHost, s.limitBody)
+	e.Use(s.recover, s.headers, s.checkHost)
 	for _, rt := range s.routes {
 		if len(rt.Roles) == 0 {
 			return nil, fmt.Errorf("route %s %s names no role", rt.Method, rt.Path)
 		}
-		e.Handle(rt.Method, rt.Path, s.guard(rt))
+		e.Handle(rt.Method, rt.Path, limitBody(rt), s.guard(rt))
 	}
 	missing := route{Path: "", Roles: everybody, Handler: func(*request) error { return errNotFound }}
-	e.NoRoute(s.guard(missing))
-	e.NoMethod(s.guard(missing))
+	e.NoRoute(limitBody(missing), s.guard(missing))
+	e.NoMethod(limitBody(missing), s.guard(missing))
 	return e, nil
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -36,6 +37,8 @@ const (
 	// maxMessage is Kafka's own default for message.max.bytes.
 	maxMessage = 1_048_588
 	user       = "tallystick"
+	// minSession lets tests have members that are given up soon.
+	minSession = 100 * time.Millisecond
 )
 
 // Broker is the running broker.
@@ -86,6 +89,7 @@ func StartWith(dir string, o Options) (*Broker, error) {
 		kfake.Ports(o.Port),
 		kfake.DataDir(log),
 		kfake.SyncWrites(),
+		kfake.GroupMinSessionTimeout(minSession),
 		kfake.EnableSASL(),
 		kfake.Superuser("SCRAM-SHA-256", user, b.password),
 		kfake.SeedTopics(Partitions, "lines.v1", "findings.v1"),

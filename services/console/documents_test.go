@@ -1,0 +1,178 @@
+package console_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/services/console"
+)
+
+// maskers is Masking with one policy, which answers what it was given.
+type maskers struct{ found int }
+
+func (m maskers) Detect(_ []byte, found func(console.DocumentFinding) error) error {
+	for i := range m.found {
+		if err := found(console.DocumentFinding{Line: i + 1, Kind: "email", Category: "user.contact.email", Start: 2, End: 9, Confidence: 90}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (maskers) Mask(policy string, form console.DocumentForm, doc []byte) ([]byte, error) {
+	switch {
+	case policy != "partner-a":
+		return nil, registers.ErrNotFound
+	case bytes.Contains(doc, []byte("bad")):
+		return nil, &console.DocumentFault{Line: 2, Column: 7, Reason: "this is no JSON value"}
+	}
+	return append([]byte(form+": "), doc...), nil
+}
+
+// send posts a document with the token for forms.
+func (b *browser) send(path, media, encoding string, body io.Reader) *httptest.ResponseRecorder {
+	b.t.Helper()
+	var me struct{ CSRF string }
+	if err := json.Unmarshal(b.get("/api/v1/me").Body.Bytes(), &me); err != nil {
+		b.t.Fatal(err)
+	}
+	req := httptest.NewRequest(http.MethodPost, path, body)
+	req.Header.Set("X-CSRF-Token", me.CSRF)
+	req.Header.Set("Content-Type", media)
+	req.Header.Set("Content-Encoding", encoding)
+	return b.do(req)
+}
+
+func documentSite(t *testing.T, found int) *site {
+	return newSite(t, func(_ *console.Config, d *console.Deps) { d.Masking = maskers{found} })
+}
+
+func TestDetectDocument(t *testing.T) {
+	s := documentSite(t, 1)
+	b := s.signedIn("ines", registers.RoleEngineer)
+	res := b.send("/api/v1/detect", "text/plain", "", strings.NewReader("x"))
+	want := `{"findings":[{"line":1,"kind":"email","category":"user.contact.email","start":2,"end":9,"confidence":90,"validated":false}],"cut":false}`
+	if res.Code != http.StatusOK || res.Body.String() != want {
+		t.Errorf("%d %s", res.Code, res.Body)
+	}
+	many := documentSite(t, 10_001).signedIn("ines", registers.RoleEngineer).send("/api/v1/detect", "text/plain", "", strings.NewReader("x"))
+	if !strings.HasSuffix(many.Body.String(), `,"cut":true}`) {
+		t.Errorf("10,001 findings answer ...%s", many.Body.String()[many.Body.Len()-40:])
+	}
+}
+
+func TestMaskDocument(t *testing.T) {
+	s := documentSite(t, 0)
+	b := s.signedIn("ines", registers.RoleEngineer)
+	const path = "/api/v1/mask?policy=partner-a"
+	for _, tc := range []struct {
+		name, path, media, body string
+		status                  int
+		want                    string
+	}{
+		{"lines", path, "application/x-ndjson", "{}\n{}\n", 200, "application/x-ndjson: {}\n{}\n"},
+		{"a charset", path, "application/json; charset=utf-8", "{}", 200, "application/json: {}"},
+		{"another policy", "/api/v1/mask?policy=partner-b", "application/json", "{}", 404, "no-such-policy"},
+		{"no policy", "/api/v1/mask", "application/json", "{}", 404, "no-such-policy"},
+		{"a long policy", "/api/v1/mask?policy=" + strings.Repeat("x", 1000), "application/json", "{}", 404, "no-such-policy"},
+		{"another form", path, "application/xml", "<a/>", 415, "bad-type"},
+		{"another charset", path, "text/plain; charset=latin1", "x", 415, "bad-type"},
+		{"not UTF-8", path, "text/plain", "\xff", 400, "not-utf-8"},
+		{"what can't be masked", path, "application/json", "bad", 422, `"detail":"line 2, column 7: this is no JSON value"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := b.send(tc.path, tc.media, "", strings.NewReader(tc.body))
+			if res.Code != tc.status || !strings.Contains(res.Body.String(), tc.want) {
+				t.Errorf("%d %s; want %d %s", res.Code, res.Body, tc.status, tc.want)
+			}
+		})
+	}
+	if got := s.acts(); cmp.Diff("ines document.mask", got[len(got)-1]) != "" {
+		t.Errorf("the trail ends with %v", got)
+	}
+	for _, role := range []registers.Role{registers.RoleAuditor, registers.RoleAdministrator} {
+		if res := s.signedIn("x"+strings.ToLower(string(role)), role).send(path, "application/json", "", strings.NewReader("{}")); res.Code != http.StatusForbidden {
+			t.Errorf("%s masks a document: %d", role, res.Code)
+		}
+	}
+	if res := s.browser().post(path, nil); res.Code != http.StatusUnauthorized {
+		t.Errorf("a stranger gets %d", res.Code)
+	}
+}
+
+// bomb is n bytes of zeros, compressed.
+func bomb(t *testing.T, encoding string, n int64) io.Reader {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser = gzip.NewWriter(&b)
+	if encoding == "zstd" {
+		z, err := zstd.NewWriter(&b, zstd.WithWindowSize(1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = z
+	}
+	if _, err := io.CopyN(w, zeros{}, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestHostileDocuments: a large body, a bomb and broken packing are refused, and
+// take little memory.
+func TestHostileDocuments(t *testing.T) {
+	b := documentSite(t, 0).signedIn("ines", registers.RoleOfficer)
+	const huge = 100 << 20
+	gzipped, packed := bomb(t, "gzip", huge), bomb(t, "zstd", huge)
+	cut := strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x01")
+	for _, tc := range []struct {
+		name, encoding string
+		body           io.Reader
+		status         int
+		want           string
+	}{
+		{"100 MB that say their length", "", bytes.NewReader(make([]byte, huge)), 413, "too-large"},
+		{"100 MB that do not", "", struct{ io.Reader }{io.LimitReader(zeros{}, huge)}, 413, "too-large"},
+		{"a gzip bomb", "gzip", gzipped, 413, "too-large"},
+		{"a zstd bomb", "zstd", packed, 413, "too-large"},
+		{"gzip that ends early", "gzip", cut, 400, "bad-body"},
+		{"gzip that is none", "gzip", strings.NewReader("{}"), 400, "bad-body"},
+		{"zstd that is none", "zstd", strings.NewReader("{}"), 400, "bad-body"},
+		{"another packing", "br", strings.NewReader("{}"), 415, "bad-encoding"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			res := b.send("/api/v1/mask?policy=partner-a", "application/json", tc.encoding, tc.body)
+			runtime.ReadMemStats(&after)
+			if res.Code != tc.status || !strings.Contains(res.Body.String(), tc.want) {
+				t.Errorf("%d %s; want %d %s", res.Code, res.Body, tc.status, tc.want)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 {
+				t.Errorf("it took %d MB in all", used>>20)
+			}
+		})
+	}
+}

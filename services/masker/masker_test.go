@@ -1,0 +1,191 @@
+package masker_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/services/masker"
+)
+
+// TestJSON masks values, keys and headers, keeps partitions, times and
+// tombstones, and does nothing twice after a restart.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	record := func(n int) broker.Message {
+		return broker.Message{Key: []byte("ann@example.com"), Value: fmt.Appendf(nil, `{"n":%d,"mail":"Ann@example.com","card":"4111111111111111","other":"x"}`, n),
+			Headers: []broker.Header{{Name: "trace", Value: []byte("t1")}, {Name: "user", Value: []byte("ann@example.com")}, {Name: "secret", Value: []byte("x")},
+				{Name: "tallystick-origin", Value: []byte("forged")}}}
+	}
+	r.produce("orders", 3, 0, record(0), record(1), broker.Message{Key: []byte("ann@example.com")})
+	r.produce("orders", 3, 2, record(2))
+	s := stream(func(s *masker.Stream) {
+		s.Key.Transform = "pseudonym email"
+		s.Headers = map[string]string{"trace": "keep", "user": "pseudonym email"}
+	})
+	m, err := r.new(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Trouble(); err == nil {
+		t.Error("nothing is wrong before it runs")
+	}
+	stop := r.run(m)
+	out := r.read("masked", 3)
+	third := r.readPartition("masked", 2, 1)
+	mail := string(out[0].Key)
+	if !strings.HasPrefix(mail, "v1.") {
+		t.Errorf("the key is %s", mail)
+	}
+	want := `{"n":1,"mail":"` + mail + `","card":"***1111","[redacted]":"[redacted]"}`
+	if d := cmp.Diff(want, string(out[1].Value)); d != "" {
+		t.Errorf("value (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]broker.Header{{Name: "trace", Value: []byte("t1")}, {Name: "user", Value: []byte(mail)}, {Name: "tallystick-origin", Value: []byte("kfake/orders/0/1")}}, out[1].Headers); d != "" {
+		t.Errorf("headers (-want +got):\n%s", d)
+	}
+	if out[2].Value != nil || string(out[2].Key) != mail {
+		t.Errorf("a tombstone became key %s, value %v", out[2].Key, out[2].Value)
+	}
+	if !strings.HasPrefix(string(third[0].Value), `{"n":2,`) || third[0].Time.UnixMilli() != 1_800_000_000_000 {
+		t.Errorf("partition 2 has %s of %v", third[0].Value, third[0].Time)
+	}
+	if n := r.metric("tallystick_masker_records_total", `outcome="masked",stream="orders"`); n != 4 {
+		t.Errorf("%v records are counted", n)
+	}
+	if err := m.Trouble(); err != nil {
+		t.Errorf("while it runs: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Fatalf("stopped: %v", err)
+	}
+	r.produce("orders", 3, 0, record(3))
+	r.start(s)
+	if out := r.read("masked", 4); len(out) != 4 || header(&out[3], "tallystick-origin") != "kfake/orders/0/3" {
+		t.Errorf("after a restart there are %d records", len(out))
+	}
+}
+
+// TestNewGroup: the output itself says where it stands, also to a group that
+// never committed anything.
+func TestNewGroup(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var msgs []broker.Message
+	for n := range 300 {
+		msgs = append(msgs, broker.Message{Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+	}
+	r.produce("orders", 1, 0, msgs...)
+	stop := r.start(stream(nil))
+	r.read("masked", 300)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.produce("masked", 1, 0, msgs[:100]...) // somebody else's, behind the masker's
+	r.produce("orders", 1, 0, broker.Message{Value: []byte(`{"n":300}`)})
+	r.start(stream(func(s *masker.Stream) { s.Group = "another" }))
+	if out := r.read("masked", 401); len(out) != 401 || string(out[400].Value) != `{"n":300}` {
+		t.Errorf("there are %d records, the last is %s", len(out), out[len(out)-1].Value)
+	}
+}
+
+// TestBadRecords: what can't be masked goes nowhere in clear.
+func TestBadRecords(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const secret = "ann@example.com"
+	good := broker.Message{Value: []byte(`{"n":1}`)}
+	r.produce("orders", 1, 0, good, broker.Message{Key: []byte(secret), Value: []byte(`{"n":` + secret)},
+		broker.Message{Value: []byte(strings.Repeat(`[`, 100_000))}, broker.Message{Value: []byte("{\"" + secret + "\xff\":1}")}, broker.Message{Value: []byte(strings.Repeat(" ", 900))}, good)
+
+	err := r.fails(stream(nil))
+	want := "stream orders stopped at topic orders, partition 0, offset 1, which can't be masked: its value is no JSON, column 6: this is no JSON value"
+	if err == nil || err.Error() != want || !strings.Contains(text.HintOf(err), "on_error") {
+		t.Errorf("error %v, hint %s", err, text.HintOf(err))
+	}
+	if out := r.read("masked", 1); len(out) != 1 {
+		t.Errorf("%d records before the one that stopped", len(out))
+	}
+	dead := stream(func(s *masker.Stream) {
+		s.To, s.Group, s.OnError, s.DeadLetter, s.MaxRecord = "masked2", "g2", "dead-letter", "letters", 200_000
+	})
+	stop := r.start(dead)
+	if out := r.read("masked2", 2); header(&out[1], "tallystick-origin") != "kfake/orders/0/5" {
+		t.Errorf("the last record is of %s", header(&out[1], "tallystick-origin"))
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	letters := r.read("letters", 4)
+	for _, m := range letters {
+		reasons = append(reasons, header(&m, "tallystick-origin")+" "+header(&m, "tallystick-bytes")+" "+header(&m, "tallystick-reason"))
+		if all := fmt.Sprintf("%q %q %q", m.Key, m.Value, m.Headers); strings.Contains(all, secret) || m.Key != nil || string(m.Value) != "[redacted]" {
+			t.Errorf("a dead letter has %s", all)
+		}
+	}
+	if d := cmp.Diff([]string{
+		"kfake/orders/0/1 20 its value is no JSON, column 6: this is no JSON value",
+		"kfake/orders/0/2 100000 its value is no JSON, column 65: it is nested deeper than 64 levels",
+		"kfake/orders/0/3 22 its value is no JSON that is not UTF-8",
+		"kfake/orders/0/4 900 its value is no JSON, column 901: the line ends within a value",
+	}, reasons); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	stop = r.start(stream(func(s *masker.Stream) { s.To, s.Group, s.OnError, s.MaxRecord = "masked3", "g3", "drop", 500 }))
+	r.read("masked3", 2)
+	if n := r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`); n != 4 {
+		t.Errorf("%v records are counted as dropped", n)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.log.String(), secret) {
+		t.Error("the log has a value")
+	}
+}
+
+// TestRefused: what could repeat or lose records is refused, and what can't work.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("random.yaml", "version: 1\ndomain: test\nfields: {n: random}")
+	for _, tc := range []struct {
+		name   string
+		change func(*masker.Stream)
+		want   string
+	}{
+		{"random tokens", func(s *masker.Stream) { s.Policy = "random" }, "stream orders: policy random has a transform random"},
+		{"transform", func(s *masker.Stream) { s.Headers = map[string]string{"a": "encrypt"} }, `stream orders: headers: a: "encrypt" is no transform`},
+		{"one topic", func(s *masker.Stream) { s.To = s.From }, "masker.streams[0].to: from, to and dead_letter"},
+		{"format", func(s *masker.Stream) { s.Value.Format = "xml" }, "masker.streams[0].value.format: "},
+		{"avro", func(s *masker.Stream) { s.Value.Format = "avro" }, "masker.streams[0].value.schema: "},
+		{"avro framed", func(s *masker.Stream) { s.Value = masker.Payload{Format: "avro", Framed: true} }, "masker.streams[0].value.framed: "},
+		{"protobuf", func(s *masker.Stream) { s.Value.Format = "protobuf" }, "masker.streams[0].value.descriptors: "},
+		{"key", func(s *masker.Stream) { s.Key = masker.Payload{Format: "json", Transform: "keep"} }, "masker.streams[0].key.transform: "},
+		{"dead letters", func(s *masker.Stream) { s.OnError = "dead-letter" }, "masker.streams[0].dead_letter: "},
+		{"password in clear", func(s *masker.Stream) {
+			s.Registry = masker.Registry{URL: "http://registry.example", User: "u", PasswordFile: "p"}
+		}, "masker.streams[0].registry.url: "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if m, err := r.new(stream(tc.change)); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("%v; want %s...", err, tc.want)
+				if m != nil {
+					_ = m.Close()
+				}
+			}
+		})
+	}
+	r.produce("orders", 2, 1, broker.Message{Value: []byte(`{}`)})
+	r.produce("small", 1, 0, broker.Message{Value: []byte(`{}`)})
+	err := r.fails(stream(func(s *masker.Stream) { s.To = "small" }))
+	if err == nil || err.Error() != "stream orders: topic small has 1 partitions and orders has 2" {
+		t.Errorf("%v", err)
+	}
+}
