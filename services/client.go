@@ -86,3 +86,19 @@ func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportRe
 func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
 	return ask[struct{}, KeyList](ctx, c, "/v1/keys", struct{}{}, nil)
 }
+
+// AddHold implements Operations.
+func (c *Client) AddHold(ctx context.Context, h Hold) (*Hold, error) {
+	return ask[Hold, Hold](ctx, c, "/v1/hold/add", h, nil)
+}
+
+// LiftHold implements Operations.
+func (c *Client) LiftHold(ctx context.Context, r LiftRequest) error {
+	_, err := ask[LiftRequest, struct{}](ctx, c, "/v1/hold/lift", r, nil)
+	return err
+}
+
+// Holds implements Operations.
+func (c *Client) Holds(ctx context.Context) (*HoldList, error) {
+	return ask[struct{}, HoldList](ctx, c, "/v1/hold/list", struct{}{}, nil)
+}

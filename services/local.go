@@ -98,6 +98,9 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/keys/backup", plainCall(ops.BackupKeys))
 	handle(mux, "/v1/who", plainCall(ops.Who))
 	handle(mux, "/v1/keys/rewrap", plainCall(ops.RewrapKEK))
+	handle(mux, "/v1/hold/add", plainCall(ops.AddHold))
+	handle(mux, "/v1/hold/lift", noResult(ops.LiftHold))
+	handle(mux, "/v1/hold/list", noRequest(ops.Holds))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerContext}
 }
 

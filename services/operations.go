@@ -32,6 +32,9 @@ type Operations interface {
 	BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error)
 	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
 	Who(ctx context.Context, r WhoRequest) (*WhoResult, error)
+	AddHold(ctx context.Context, h Hold) (*Hold, error)
+	LiftHold(ctx context.Context, r LiftRequest) error
+	Holds(ctx context.Context) (*HoldList, error)
 }
 
 // Progress of a long act.
