@@ -75,16 +75,16 @@ type wantedOf struct {
 // capsules of those.
 func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, cp auditledger.Checkpoint) error {
 	k := w.place.ChunkKey
-	prove := prover{salt: w.place.Salt, log: auditledger.OpenReader(a.dir.join("ledger")), cp: cp, leaf: w.place.Leaf}
+	prove := prover{chunk: k, salt: w.place.Salt, log: auditledger.OpenReader(a.dir.join("ledger")), cp: cp, leaf: w.place.Leaf}
 	err := proveRows(ctx, prove, auditledger.TableEntries, func(f func(*audit.Entry) error) error { return a.store.EachEntry(ctx, k.ID, k.Version, f) },
-		auditledger.AppendEntry, func(e *audit.Entry) bool { return w.ids[e.EntryID()] },
+		auditledger.AppendEntry, func(e *audit.Entry, _ uint32) uint32 { return e.Row }, func(e *audit.Entry) bool { return w.ids[e.EntryID()] },
 		func(e *audit.Entry, proof *auditledger.RowProof) error { return b.AddEntry(e, proof) })
 	if err != nil {
 		return err
 	}
 	capsules := map[string]bool{}
 	err = proveRows(ctx, prove, auditledger.TableOriginals, func(f func(*audit.Original) error) error { return a.store.EachOriginal(ctx, k.ID, k.Version, f) },
-		auditledger.AppendOriginal, func(o *audit.Original) bool { return w.ids[o.Origin.EntryID()] },
+		auditledger.AppendOriginal, func(o *audit.Original, _ uint32) uint32 { return o.Row }, func(o *audit.Original) bool { return w.ids[o.Origin.EntryID()] },
 		func(o *audit.Original, proof *auditledger.RowProof) error {
 			capsules[o.Capsule] = true
 			b.Originals = append(b.Originals, evidence.Original{Original: *o, Proof: *proof})
@@ -94,7 +94,7 @@ func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, c
 		return err
 	}
 	return proveRows(ctx, prove, auditledger.TableCapsules, func(f func(*audit.Capsule) error) error { return a.store.EachCapsule(ctx, k.ID, k.Version, f) },
-		auditledger.AppendCapsule, func(c *audit.Capsule) bool { return capsules[c.ID] },
+		auditledger.AppendCapsule, func(_ *audit.Capsule, n uint32) uint32 { return n }, func(c *audit.Capsule) bool { return capsules[c.ID] },
 		func(c *audit.Capsule, proof *auditledger.RowProof) error {
 			b.Capsules = append(b.Capsules, evidence.Capsule{ID: c.ID, Proof: *proof})
 			return nil
@@ -103,30 +103,36 @@ func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, c
 
 // prover makes proofs of one chunk.
 type prover struct {
-	salt []byte
-	log  *auditledger.Reader
-	cp   auditledger.Checkpoint
-	leaf uint64
+	chunk audit.ChunkKey
+	salt  []byte
+	log   *auditledger.Reader
+	cp    auditledger.Checkpoint
+	leaf  uint64
 }
 
-// proveRows walks the rows of a table, all of which make its root, and hands out
-// those that are wanted with their proofs.
+// proveRows walks the rows of a table, which make its root with those that are
+// gone, and hands out those that are wanted with their proofs. number is that of
+// a row, given how many came before.
 func proveRows[T any](ctx context.Context, p prover, table string, each func(func(*T) error) error, row func([]byte, *T) []byte,
-	wanted func(*T) bool, add func(*T, *auditledger.RowProof) error) error {
+	number func(*T, uint32) uint32, wanted func(*T) bool, add func(*T, *auditledger.RowProof) error) error {
 	type found struct {
 		value     T
 		number    uint64
 		canonical []byte
 	}
-	set, n := auditledger.NewRowSet(table, p.salt), uint64(0)
+	gone, err := p.log.Gone(table, p.chunk)
+	if err != nil {
+		return err
+	}
+	set, n := auditledger.NewRowSet(table, p.salt, gone[p.chunk]), uint32(0)
 	var list []found
-	err := each(func(v *T) error {
-		canonical := row(nil, v)
+	err = each(func(v *T) error {
+		canonical, at := row(nil, v), number(v, n)
 		if wanted(v) {
-			list = append(list, found{*v, n, canonical})
+			list = append(list, found{*v, uint64(at), canonical})
 		}
 		n++
-		set.Add(canonical)
+		set.Add(at, canonical)
 		return nil
 	})
 	if err != nil {

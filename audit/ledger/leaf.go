@@ -36,8 +36,9 @@ type Leaf struct {
 	Version uint16 `json:"version,omitempty"`
 	// Encoding is the version of the canonical rows.
 	Encoding uint16 `json:"encoding,omitempty"`
-	// Tables by name. A tombstone names the tables that went, without a root;
-	// none means the whole chunk.
+	// Tables by name. A tombstone names the tables that went, without a root, or
+	// with the number and the digest of the rows that did (Gone); none means the
+	// whole chunk.
 	Tables map[string]TableRoot `json:"tables,omitempty"`
 	// Name and Digest are of an artefact: what it is (report kind and run) and
 	// the SHA-256 of its bytes.
@@ -112,6 +113,11 @@ func (l Leaf) validate() error {
 		if l.Chunk == "" || l.Version == 0 {
 			return fmt.Errorf("%w: a tombstone needs chunk and version", errLeaf)
 		}
+		for _, t := range l.Tables {
+			if len(t.Root) != 0 && len(t.Root) != 32 {
+				return fmt.Errorf("%w: the digest of rows that went has 32 bytes", errLeaf)
+			}
+		}
 	case LeafArtefact:
 		if l.Name == "" || len(l.Digest) != 32 {
 			return fmt.Errorf("%w: an artefact needs a name and a SHA-256 digest", errLeaf)
@@ -131,8 +137,8 @@ func (l Leaf) key() leafKey {
 	k := leafKey{kind: l.Type, chunk: l.Chunk, version: l.Version, name: l.Name, digest: string(l.Digest)}
 	if l.Type == LeafTombstone {
 		for _, t := range Tables {
-			if _, ok := l.Tables[t]; ok {
-				k.name += t + ","
+			if root, ok := l.Tables[t]; ok {
+				k.name += t + string(root.Root) + ","
 			}
 		}
 	}

@@ -76,7 +76,10 @@ func each[T any](m *memory, ids []string, rows func(*memoryChunk) []T, f func(au
 		list := rows(c)
 		for i := len(list) - 1; i >= 0; i-- {
 			n := uint32(i)
-			if e, ok := any(&list[i]).(*audit.Entry); ok {
+			switch e := any(&list[i]).(type) {
+			case *audit.Entry:
+				n = e.Row
+			case *audit.Original:
 				n = e.Row
 			}
 			if err := f(c.key(), n, &list[i]); err != nil {

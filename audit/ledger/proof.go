@@ -49,9 +49,9 @@ type ConsistencyProof struct {
 	Path [][]byte `json:"path"` // RFC 6962 section 2.1.2
 }
 
-// errChanged says that a row cannot be proved because its chunk does not give
+// ErrChanged says that a row can't be proved, or removed, because its chunk does not give
 // its root.
-var errChanged = errors.New("the rows of its chunk are no longer as the ledger committed to them")
+var ErrChanged = errors.New("the rows of its chunk are no longer as the ledger committed to them")
 
 // ProveEntry makes the proof of entry number n of a chunk whose leaf is at index.
 func (r *Reader) ProveEntry(ctx context.Context, src Source, salt []byte, k audit.ChunkKey, n uint32, index uint64, cp Checkpoint) (*Proof, error) {
@@ -79,7 +79,7 @@ func (r *Reader) ProveEntry(ctx context.Context, src Source, salt []byte, k audi
 		return nil, fmt.Errorf("failed to read the entries of chunk %s: %w", k.ID, err)
 	}
 	if !rows.gives(table.Root) || p.Row == nil {
-		return nil, &text.Hint{Err: fmt.Errorf("failed to prove an entry of chunk %s: %w", k.ID, errChanged), Hint: "tallystick ledger verify names what differs"}
+		return nil, &text.Hint{Err: fmt.Errorf("failed to prove an entry of chunk %s: %w", k.ID, ErrChanged), Hint: "tallystick ledger verify names what differs"}
 	}
 	p.Count = table.Count
 	p.Path = toBytes(pathOf(rows.hashes, int(n)))

@@ -63,17 +63,20 @@ func (p *RowProof) Check(verifierKey string) (Leaf, error) {
 type RowSet struct {
 	table  string
 	hasher rowHasher
-	hashes []Hash
+	rows   placed
+	gone   Gone
 }
 
-// NewRowSet begins the proofs of rows of a table of the chunk with that salt.
-func NewRowSet(table string, salt []byte) *RowSet {
-	return &RowSet{table: table, hasher: newRowHasher(salt)}
+// NewRowSet begins the proofs of rows of a table of the chunk with that salt, of
+// which some rows may be gone.
+func NewRowSet(table string, salt []byte, gone Gone) *RowSet {
+	return &RowSet{table: table, hasher: newRowHasher(salt), rows: placed{limit: 1 << 32}, gone: gone}
 }
 
-// Add adds the next row of the table, all of which have to come, in order.
-func (s *RowSet) Add(canonical []byte) {
-	s.hashes = append(s.hashes, s.hasher.hash(uint64(len(s.hashes)), canonical))
+// Add adds a row of the table with its number. All rows that are left have to
+// come.
+func (s *RowSet) Add(number uint32, canonical []byte) {
+	s.rows.add(&row{n: number, canonical: canonical}, &s.hasher)
 }
 
 // Prove makes the proof of a row whose number and canonical bytes are given,
@@ -85,10 +88,12 @@ func (s *RowSet) Prove(ctx context.Context, log *Reader, cp Checkpoint, index, n
 		return nil, err
 	}
 	p.Leaf = raw
-	if root := rootOf(s.hashes); !bytes.Equal(root[:], leaf.Tables[s.table].Root) {
-		return nil, fmt.Errorf("failed to prove a row of chunk %s: %w", leaf.Chunk, errChanged)
+	s.rows.fill(s.gone)
+	s.rows.limit = leaf.Tables[s.table].Count
+	if !s.rows.gives(leaf.Tables[s.table].Root) || number >= s.rows.limit {
+		return nil, fmt.Errorf("failed to prove a row of chunk %s: %w", leaf.Chunk, ErrChanged)
 	}
-	p.Path = toBytes(pathOf(s.hashes, int(number)))
+	p.Path = toBytes(pathOf(s.rows.hashes, int(number)))
 	up, err := log.InclusionProof(cp, index)
 	if err != nil {
 		return nil, err

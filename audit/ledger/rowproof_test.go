@@ -16,13 +16,13 @@ func provenCapsules(t *testing.T, n int) ([]*ledger.RowProof, string) {
 	ctx, dir := context.Background(), t.TempDir()
 	log := openLog(t, dir)
 	salt := []byte("salt of the chunk")
-	set, table := ledger.NewRowSet(ledger.TableCapsules, salt), ledger.NewTable(salt)
+	set, table := ledger.NewRowSet(ledger.TableCapsules, salt, nil), ledger.NewTable(salt)
 	var rows [][]byte
 	for i := range n {
 		c := sampleCapsule()
 		c.ID = fmt.Sprintf("%016d", i)
 		row := ledger.AppendCapsule(nil, c)
-		set.Add(row)
+		set.Add(uint32(i), row)
 		table.Add(row)
 		rows = append(rows, row)
 	}

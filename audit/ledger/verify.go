@@ -56,7 +56,7 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 	}
 	v := &verification{
 		src: src, log: log, o: o, res: &Result{},
-		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{},
+		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{},
 	}
 	// The log is read before the store, so that a chunk which closes meanwhile
 	// is one without leaf yet and never a leaf without chunk.
@@ -80,7 +80,7 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 // checkpoint and, with o.Kept, that it continues that one. It needs nothing but
 // the files and the key.
 func VerifyLog(ctx context.Context, log LogReader, o Options) (*Result, error) {
-	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]map[string]bool{}}
+	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{}}
 	_, err := v.readLog(ctx)
 	return v.res, err
 }
@@ -92,7 +92,7 @@ type verification struct {
 	res    *Result
 	since  uint64 // leaves before it are not recomputed
 	leaves map[chunkKey]*leafAt
-	gone   map[chunkKey]map[string]bool // tables with a tombstone
+	gone   map[chunkKey]absent
 }
 
 // leafAt is what is kept of a chunk's leaf between the passes.
@@ -205,13 +205,9 @@ func (v *verification) note(l Leaf, index uint64, hash Hash) {
 		v.leaves[k] = at
 	case LeafTombstone:
 		if v.gone[k] == nil {
-			v.gone[k] = map[string]bool{}
+			v.gone[k] = absent{}
 		}
-		for _, t := range Tables {
-			if _, ok := l.Tables[t]; ok || len(l.Tables) == 0 {
-				v.gone[k][t] = true
-			}
-		}
+		v.gone[k].note(l)
 	}
 }
 
@@ -243,7 +239,7 @@ func (v *verification) readStates(ctx context.Context) error {
 		}
 	}
 	for k, at := range v.leaves {
-		if !at.stored && len(v.gone[k]) < len(Tables) {
+		if !at.stored && !v.gone[k].whole() {
 			v.problem(Problem{Kind: ChunkMissing, Chunk: k.ID, Version: k.Version})
 		}
 	}

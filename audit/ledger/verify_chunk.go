@@ -14,7 +14,7 @@ type chunkKey = audit.ChunkKey
 type chunk struct {
 	key    chunkKey
 	leaf   Leaf
-	gone   map[string]bool // tables with a tombstone
+	gone   absent
 	hasher rowHasher
 	rows   placed // of the table that is being read
 }
@@ -42,11 +42,16 @@ func (p *placed) add(r *row, h *rowHasher) {
 		p.extras++
 		return
 	}
+	p.grow(n)
+	p.hashes[n], p.have[n] = h.hash(n, r.canonical), true
+	p.count++
+}
+
+// grow makes room for row n.
+func (p *placed) grow(n uint64) {
 	for uint64(len(p.have)) <= n {
 		p.have, p.hashes = append(p.have, false), append(p.hashes, Hash{})
 	}
-	p.hashes[n], p.have[n] = h.hash(n, r.canonical), true
-	p.count++
 }
 
 // gives reports whether all rows are there and give the root.
@@ -99,7 +104,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 	var bad []*chunk
 	var keys []chunkKey
 	for _, c := range chunks {
-		if !c.rows.gives(c.leaf.Tables[table].Root) && (!c.gone[table] || c.rows.count+c.rows.extras > 0) {
+		if !c.rows.gives(c.leaf.Tables[table].Root) && (!c.gone.of(table) || c.rows.count+c.rows.extras > 0) {
 			bad, keys = append(bad, c), append(keys, c.key)
 		}
 	}
@@ -114,7 +119,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 	var names []string
 	wrong := map[chunkKey]*naming{}
 	for _, c := range bad {
-		kind, n := c.rows.fault(marks[c.key], c.gone[table])
+		kind, n := c.rows.fault(marks[c.key], c.gone.of(table))
 		if kind == "" {
 			continue
 		}

@@ -102,6 +102,9 @@ func (v *verification) checkGroup(ctx context.Context, group []*leafAt, done *at
 		if err != nil {
 			return out, fmt.Errorf("failed to read the %s of %d chunks from %s: %w", table, len(chunks), names[0], err)
 		}
+		if err := v.fillGone(table, chunks); err != nil {
+			return out, err
+		}
 		faults, err := v.faults(ctx, table, chunks)
 		if err != nil {
 			return out, err
@@ -109,6 +112,28 @@ func (v *verification) checkGroup(ctx context.Context, group []*leafAt, done *at
 		out = append(out, faults...)
 	}
 	return out, nil
+}
+
+// fillGone puts the hashes of rows that tombstones allow to be gone in the place
+// of these rows.
+func (v *verification) fillGone(table string, chunks []*chunk) error {
+	var keys []chunkKey
+	for _, c := range chunks {
+		if c.gone[table] != nil && len(c.gone[table].digests) > 0 {
+			keys = append(keys, c.key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	records, err := v.log.Marks(goneTable(table), keys)
+	if err != nil {
+		return err
+	}
+	for _, c := range chunks {
+		c.rows.fill(c.gone[table].rows(records[c.key]))
+	}
+	return nil
 }
 
 // readGroup reads the leaves of a group again.
