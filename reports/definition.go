@@ -184,6 +184,7 @@ func (d *Definition) shown(public bool) map[string]bool {
 		}
 	}
 	add("coverage")
+	add("coverage_expired")
 	for _, s := range d.sections(public) {
 		for _, n := range s.Numbers {
 			add(n.Query)

@@ -24,6 +24,12 @@ FROM findings
 WHERE kind = 'gap' AND startsWith(control, 'GV-') AND source != '' AND time >= {from:DateTime64(9)} AND time < {until:DateTime64(9)}
 GROUP BY source
 ORDER BY source`},
+		{Name: "coverage_expired", SQL: `SELECT class, sum(rows) AS removed
+FROM expired
+WHERE class IN ('entries', 'findings') AND first < {until:DateTime64(9)} AND last >= {from:DateTime64(9)}
+  AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+GROUP BY class
+ORDER BY class`},
 		{Name: "coverage", Table: "coverage"},
 	}
 }
@@ -70,9 +76,22 @@ func (b *builder) front() {
 	add("rules", b.in.RuleSet)
 	add("map", b.in.Map.Version)
 	add("sources", b.common("sources", "Sources", b.count(float64(len(f.Coverage))), "Coverage", b.coverageWords("coverage_entries"), "Gaps", b.count(gaps)))
+	if words := b.expiredWords(); words != "" {
+		add("expired", words)
+	}
 	add("checkpoint", b.checkpointLong())
 	add("classification", b.common("class."+b.def.Classification))
 	add("approval", f.Draft)
+}
+
+// expiredWords say what of the period was removed by its age, "" if nothing was.
+func (b *builder) expiredWords() string {
+	removed := map[string]float64{}
+	b.each("coverage_expired", func(get func(string) any) { removed[raw(get("class"))] = number(get("removed")) })
+	if len(removed) == 0 {
+		return ""
+	}
+	return b.common("expired", "Entries", b.count(removed["entries"]), "Findings", b.count(removed["findings"]))
 }
 
 // coverageWords say how complete the data behind a query is.

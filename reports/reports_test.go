@@ -300,3 +300,32 @@ func TestSuppressionsStandOnTheReport(t *testing.T) {
 		}
 	}
 }
+
+// expiring answers what was removed of the period.
+type expiring struct{ reports.Querier }
+
+func (e expiring) Query(ctx context.Context, sql string, params map[string]string) (*reports.Rows, error) {
+	if strings.Contains(sql, "FROM expired") {
+		return &reports.Rows{Columns: []string{"class", "removed"}, Rows: [][]any{{"entries", uint64(12000)}}}, nil
+	}
+	return e.Querier.Query(ctx, sql, params)
+}
+
+// TestExpiredStandsOnTheReport: a report says when rows of its period are gone.
+func TestExpiredStandsOnTheReport(t *testing.T) {
+	fact := func(r *reports.Report) string {
+		for _, f := range r.Front.Facts {
+			if f.Label == "Removed by age" {
+				return f.Text
+			}
+		}
+		return ""
+	}
+	if got := fact(build(t, "gdpr-accountability", nil)); got != "" {
+		t.Errorf("nothing was removed, but the report says %q", got)
+	}
+	got := fact(build(t, "gdpr-accountability", func(in *reports.Inputs) { in.Store = expiring{in.Store} }))
+	if !strings.HasPrefix(got, "12,000 entries and 0 findings ") {
+		t.Errorf("the report says %q", got)
+	}
+}

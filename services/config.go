@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit/parse"
+	"github.com/tallystick/tallystick/audit/retention"
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/store"
@@ -46,13 +47,16 @@ type Config struct {
 	ClickHouse store.Config    `yaml:"clickhouse,omitempty"`
 	Keys       KeysConfig      `yaml:"keys,omitempty"`
 	Ledger     ledger.Config   `yaml:"ledger,omitempty"`
-	Vault      VaultConfig     `yaml:"vault,omitempty"`
-	Console    console.Config  `yaml:"console,omitempty"`
-	Alerts     AlertsConfig    `yaml:"alerts,omitempty"`
-	Reports    reporter.Config `yaml:"reports,omitempty"`
-	Metrics    MetricsConfig   `yaml:"metrics,omitempty"`
-	Masking    MaskingConfig   `yaml:"masking,omitempty"`
-	Masker     masker.Config   `yaml:"masker,omitempty"`
+	// Retention is how long each class of the record is kept. Legal holds keep
+	// longer.
+	Retention retention.Config `yaml:"retention,omitempty"`
+	Vault     VaultConfig      `yaml:"vault,omitempty"`
+	Console   console.Config   `yaml:"console,omitempty"`
+	Alerts    AlertsConfig     `yaml:"alerts,omitempty"`
+	Reports   reporter.Config  `yaml:"reports,omitempty"`
+	Metrics   MetricsConfig    `yaml:"metrics,omitempty"`
+	Masking   MaskingConfig    `yaml:"masking,omitempty"`
+	Masker    masker.Config    `yaml:"masker,omitempty"`
 }
 
 // KeysConfig says where the key-encryption key is and how long day keys live.
@@ -188,6 +192,9 @@ func (c *Config) applyDefaults(dir string) {
 	if c.Ledger.Every == 0 {
 		c.Ledger.Every = ledger.DefaultEvery
 	}
+	if c.Retention.Rejections == 0 {
+		c.Retention.Rejections = retention.DefaultRejections
+	}
 	if c.Keys.Horizon == 0 {
 		c.Keys.Horizon = 30 * 24 * time.Hour
 	}
@@ -240,6 +247,9 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if err := c.Ledger.Validate(); err != nil {
 		return section(d, "ledger", err)
+	}
+	if err := c.Retention.Validate(); err != nil {
+		return section(d, "retention", err)
 	}
 	if c.Keys.Horizon < 24*time.Hour {
 		return d.Fault("keys.horizon", "write 720h for 30 days", "a horizon under 24h would destroy day keys during their day")

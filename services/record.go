@@ -37,8 +37,9 @@ func (a *App) openLedger(context.Context) error {
 		cfg.Poll = nudgedPoll
 	}
 	deps := ledger.Deps{
-		Signer: signer, Store: a.store, Reader: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Alarm: a.alarm(), Producer: a.broker,
+		Signer: signer, Store: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Alarm: a.alarm(), Producer: a.broker,
 		Contradicted: a.contradicted, Logger: a.log, Registerer: a.metrics,
+		Retention: &ledger.Retention{Config: a.cfg.Retention, Expiring: a.store, Removing: a.store, Holds: a.registers},
 	}
 	if !a.has("ledger") {
 		f, err := ledger.Follow(cfg, deps)

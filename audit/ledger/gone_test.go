@@ -57,7 +57,10 @@ func TestGone(t *testing.T) {
 			f.take(t, 0)
 			c.originals = kept
 		}, removed},
-		{"a row changed beside it", func(t *testing.T, f *fixture) { f.take(t, 0); f.store.chunk("c1").originals[0].Sealed = []byte("other") },
+		{"a row changed beside it", func(t *testing.T, f *fixture) {
+			f.take(t, 0)
+			f.store.chunk("c1").originals[0].Sealed = []byte("other")
+		},
 			[]ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", Row: 1, EntryID: "AbCdEfGhIjKlMnOp-0-100"}}},
 		{"a record that the tombstone does not commit to", func(t *testing.T, f *fixture) {
 			gone := f.take(t, 0)

@@ -55,7 +55,7 @@ var ErrChanged = errors.New("the rows of its chunk are no longer as the ledger c
 
 // ProveEntry makes the proof of entry number n of a chunk whose leaf is at index.
 func (r *Reader) ProveEntry(ctx context.Context, src Source, salt []byte, k audit.ChunkKey, n uint32, index uint64, cp Checkpoint) (*Proof, error) {
-	raw, leaf, err := r.leafAt(ctx, index, cp)
+	raw, leaf, err := r.LeafAt(ctx, index, cp)
 	if err != nil {
 		return nil, err
 	}

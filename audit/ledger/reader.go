@@ -74,9 +74,9 @@ func (r *Reader) bundle(n uint64, width int) ([][]byte, error) {
 	return leaves[:width], nil
 }
 
-// leafAt returns the leaf at index and its bytes. The size of cp is one that the
+// LeafAt returns the leaf at index and its bytes. The size of cp is one that the
 // log was published with: only those have files.
-func (r *Reader) leafAt(ctx context.Context, index uint64, cp Checkpoint) (raw []byte, leaf Leaf, err error) {
+func (r *Reader) LeafAt(ctx context.Context, index uint64, cp Checkpoint) (raw []byte, leaf Leaf, err error) {
 	if index >= cp.Size {
 		return nil, Leaf{}, fmt.Errorf("failed to read leaf %d: checkpoint %d does not cover it", index, cp.Size)
 	}

@@ -83,7 +83,7 @@ func (s *RowSet) Add(number uint32, canonical []byte) {
 // with the leaf at index under checkpoint cp.
 func (s *RowSet) Prove(ctx context.Context, log *Reader, cp Checkpoint, index, number uint64, canonical []byte) (*RowProof, error) {
 	p := &RowProof{Table: s.table, Row: canonical, Number: number, Index: index, Checkpoint: cp.Raw, Blind: bytes.Clone(s.hasher.blindOf(number))}
-	raw, leaf, err := log.leafAt(ctx, index, cp)
+	raw, leaf, err := log.LeafAt(ctx, index, cp)
 	if err != nil {
 		return nil, err
 	}

@@ -116,6 +116,7 @@ func (s *Store) CapsulesOf(ctx context.Context, chunks []string, fn func(audit.C
 	n := uint32(0)
 	of := "chunk IN (" + literals(chunks) + ")"
 	return each(ctx, s, s.capsules, "FROM capsules WHERE "+of+" AND (chunk, version, id) IN (SELECT chunk, version, capsule FROM originals WHERE "+of+
+		" UNION ALL SELECT chunk, version, id FROM kept_capsules WHERE "+of+
 		") ORDER BY chunk, version, class, month, id", nil, func(c *capsule) error {
 		k := audit.ChunkKey{ID: c.Chunk, Version: c.Version}
 		if k != at {

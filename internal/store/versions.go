@@ -29,7 +29,8 @@ func (p Span) params() clickhouse.Parameters {
 }
 
 // ChunksOf returns the chunks of which readers see lines of a span, without
-// roots and row marks, in the order of their partitions.
+// roots and row marks, in the order of their partitions. Chunks whose entries
+// were removed by their age are left out: rollups count them still.
 func (s *Store) ChunksOf(ctx context.Context, p Span) ([]*audit.Chunk, error) {
 	bare := &table[chunk]{name: s.chunks.name}
 	for _, f := range s.chunks.fields {
@@ -40,7 +41,8 @@ func (s *Store) ChunksOf(ctx context.Context, p Span) ([]*audit.Chunk, error) {
 	params := p.params()
 	params["none"] = fmt.Sprint(uint32(NoPartition))
 	var out []*audit.Chunk
-	err := each(ctx, s, bare, `FROM chunks WHERE state = 'closed' AND partition != {none:UInt32} AND (id, version) IN (
+	err := each(ctx, s, bare, `FROM chunks WHERE state = 'closed' AND partition != {none:UInt32}
+		AND (id, version) NOT IN (SELECT chunk, version FROM expired_all WHERE class = 'entries') AND (id, version) IN (
 		SELECT chunk, version FROM entries WHERE event_time >= {begin:DateTime('UTC')} AND event_time < {end:DateTime('UTC')}
 			AND ({source:String} = '' OR source = {source:String})
 		UNION DISTINCT SELECT chunk, version FROM rejections WHERE reason != 'tap'

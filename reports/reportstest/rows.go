@@ -19,6 +19,7 @@ func rows() map[string]*reports.Rows {
 	out := map[string]*reports.Rows{
 		"coverage_entries": table(cols("source", "entries"), []any{"broker", uint64(2210)}, []any{"edge", uint64(48120)}, []any{"shop", uint64(91044)}),
 		"coverage_lines":   table(cols("source", "lines", "rejections", "missing"), []any{"broker", uint64(2210), uint64(0), uint64(0)}, []any{"edge", uint64(48150), uint64(30), uint64(0)}, []any{"shop", uint64(91250), uint64(206), uint64(12)}),
+		"coverage_expired": table(cols("class", "removed")),
 		"coverage_gaps":    table(cols("source", "gaps"), []any{"shop", uint64(2)}),
 		"summary": table(cols("entries", "personal", "documented", "stated", "inferred", "undocumented", "special", "other", "denied", "unknown", "named", "verified", "tls_stated", "tls_current", "mtls", "subject_days", "systems"),
 			[]any{uint64(141374), uint64(60412), uint64(60000), uint64(18230), uint64(41770), uint64(412), uint64(322), uint64(60090), uint64(1180), uint64(96), uint64(52140), uint64(51800), uint64(50330), uint64(50011), uint64(8120), uint64(30511), uint64(4)}),

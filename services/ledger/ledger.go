@@ -63,10 +63,10 @@ const lookBack = time.Hour
 type Deps struct {
 	Signer    ledger.Signer
 	Store     Store
-	Reader    Reader    // Optional: without it no tombstones are written
-	Artefacts Artefacts // Optional
-	Alarm     Alarm     // Optional
-	Producer  Producer  // Optional: without it nothing is published to Kafka
+	Retention *Retention // Optional: without it nothing expires
+	Artefacts Artefacts  // Optional
+	Alarm     Alarm      // Optional
+	Producer  Producer   // Optional: without it nothing is published to Kafka
 	// Contradicted is told that a witness keeps another log than this one.
 	// Optional.
 	Contradicted func(ctx context.Context, witness string, p ledger.Problem)

@@ -2,56 +2,149 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/audit/retention"
 	"github.com/tallystick/tallystick/internal/store"
 )
 
-// Rejections hold sealed lines and leave the store 30 days after their receipt
-// (the TTL of the table rejections_all). The tombstone comes a day before, so that
-// verify never meets a table that is half gone.
-const (
-	retentionPoll    = time.Hour
-	rejectionsExpire = `SELECT id, version FROM chunks WHERE state = 'closed' AND rejections > 0 AND (
-	  (id, version) IN (SELECT chunk, version FROM rejections_all WHERE received < {before:DateTime64(9, 'UTC')})
-	  OR at < {before:DateTime64(9, 'UTC')} AND (id, version) NOT IN (SELECT chunk, version FROM rejections_all))
-	ORDER BY at, id`
-	rejectionsKeep = 29 * 24 * time.Hour
-	sqlTime        = "2006-01-02 15:04:05.000000000"
-)
+// retentionPoll is how often the record is looked through for what is due.
+const retentionPoll = time.Hour
 
-// Reader runs read-only SQL. store.Store is the one.
-type Reader interface {
-	Select(ctx context.Context, sql string, args ...any) (*store.Result, error)
+// Expiring finds what is due. store.Store is the one.
+type Expiring interface {
+	// Due returns the chunks whose rows of a class are all older than before.
+	Due(ctx context.Context, class retention.Class, before time.Time) ([]store.Due, error)
+	// VaultClasses returns the vault classes that there are.
+	VaultClasses(ctx context.Context) ([]string, error)
+	// VaultClassesOf returns of which vault classes chunks have originals.
+	VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]string, error)
+	// WithSubjects returns in which chunks some pseudonyms are, and which of them.
+	WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error)
+	// SaltsOf returns the salts of chunks.
+	SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
+	OriginalsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Original) error) error
 }
 
-// Expire writes tombstones for the rejections that are about to leave the store
-// by their age. Run calls it once an hour.
+// Removing takes rows out of the store, after their tombstone. store.Store is
+// the one.
+type Removing interface {
+	// Remove removes a class of chunks; done again it does no harm.
+	Remove(ctx context.Context, class retention.Class, due []store.Due) error
+	// KeepCapsules notes which capsules the leaves of chunks commit to.
+	KeepCapsules(ctx context.Context, chunks []string) error
+	RemoveCapsules(ctx context.Context, chunks []audit.ChunkKey) error
+	// ForgetSalts destroys the salts of those of the chunks that are empty.
+	ForgetSalts(ctx context.Context, keys []audit.ChunkKey) error
+}
+
+// Retention is what Expire works with.
+type Retention struct {
+	Config   retention.Config
+	Expiring Expiring
+	Removing Removing
+	Holds    retention.Holds
+}
+
+// expiry is one pass.
+type expiry struct {
+	*Ledger
+	r        *Retention
+	now      time.Time
+	holds    []retention.Hold
+	subjects map[string][]string // of holds, by chunk
+	emptied  []audit.ChunkKey
+}
+
+// Expire removes what is due and not held: tombstone first, then the rows, then
+// the salts of chunks of which nothing is left. Run calls it once an hour. What
+// is interrupted is done again the next time.
 func (s *Ledger) Expire(ctx context.Context) error {
-	if s.deps.Reader == nil {
+	if s.deps.Retention == nil {
 		return nil
 	}
-	now := s.deps.Now().UTC()
-	res, err := s.deps.Reader.Select(ctx, rejectionsExpire, store.Named("before", now.Add(-rejectionsKeep).Format(sqlTime)), store.MaxRows(1_000_000))
+	e := &expiry{Ledger: s, r: s.deps.Retention, now: s.deps.Now().UTC()}
+	var err error
+	if e.holds, err = e.r.Holds.ActiveHolds(ctx); err != nil {
+		return fmt.Errorf("failed to read the holds, so nothing expires: %w", err)
+	}
+	if e.subjects, err = e.r.Expiring.WithSubjects(ctx, retention.Subjects(e.holds)); err != nil {
+		return fmt.Errorf("failed to look for what is held, so nothing expires: %w", err)
+	}
+	errs := []error{e.originals(ctx)}
+	for _, class := range []retention.Class{retention.Rejections, retention.Findings, retention.Entries} {
+		errs = append(errs, e.class(ctx, class))
+	}
+	return errors.Join(append(errs, e.r.Removing.ForgetSalts(ctx, e.emptied))...)
+}
+
+// due returns what is due of a class, without what is held or has no leaf.
+func (e *expiry) due(ctx context.Context, class retention.Class) ([]store.Due, error) {
+	keep := e.r.Config.Of(class)
+	if keep == 0 {
+		return nil, nil
+	}
+	list, err := e.r.Expiring.Due(ctx, class, e.now.Add(-keep))
 	if err != nil {
-		return fmt.Errorf("failed to look for expired rejections: %w", err)
+		return nil, fmt.Errorf("failed to look for %s that are due: %w", class, err)
 	}
-	leaves := make([]ledger.Leaf, 0, len(res.Rows))
-	for _, r := range res.Rows {
-		id, _ := r[0].(string)
-		version, _ := r[1].(uint16)
-		leaves = append(leaves, ledger.Leaf{
-			Type: ledger.LeafTombstone, Chunk: id, Version: version, Tables: map[string]ledger.TableRoot{ledger.TableRejections: {}}, Time: now,
-		})
-	}
-	if len(leaves) == 0 {
-		return nil
-	}
-	if _, err := s.log.Append(ctx, leaves...); err != nil {
+	held := 0
+	list = slices.DeleteFunc(list, func(d store.Due) bool {
+		if _, ok := e.log.Index(d.ID, d.Version); !ok {
+			return true
+		}
+		first, last, sources := d.Span()
+		h := retention.Covering(e.holds, retention.Part{Class: class, Sources: sources, First: first, Last: last, Subjects: e.subjects[d.ID]})
+		if h != nil {
+			held++
+		}
+		return h != nil
+	})
+	e.m.held.WithLabelValues(string(class)).Set(float64(held))
+	return list, nil
+}
+
+// class removes a class that is a whole table.
+func (e *expiry) class(ctx context.Context, class retention.Class) error {
+	due, err := e.due(ctx, class)
+	if err != nil || len(due) == 0 {
 		return err
 	}
-	s.appended()
+	leaves := make([]ledger.Leaf, len(due))
+	for i, d := range due {
+		leaves[i] = ledger.Tombstone(d.ChunkKey, e.now, class.Table())
+	}
+	if err := e.bury(ctx, leaves); err != nil {
+		return err
+	}
+	return e.remove(ctx, class, due)
+}
+
+func (e *expiry) bury(ctx context.Context, leaves []ledger.Leaf) error {
+	if _, err := e.log.Append(ctx, leaves...); err != nil {
+		return err
+	}
+	e.appended()
+	return nil
+}
+
+func (e *expiry) remove(ctx context.Context, class retention.Class, due []store.Due) error {
+	if err := e.r.Removing.Remove(ctx, class, due); err != nil {
+		return err
+	}
+	rows := uint64(0)
+	for _, d := range due {
+		e.emptied = append(e.emptied, d.ChunkKey)
+		for _, p := range d.Parts {
+			rows += p.Rows
+		}
+	}
+	e.m.expired.WithLabelValues(string(class)).Add(float64(rows))
+	e.deps.Logger.Info("removed what was kept long enough", "class", class, "rows", rows, "chunks", len(due))
 	return nil
 }

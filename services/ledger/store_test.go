@@ -57,7 +57,7 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	t.Helper()
 	ctx := context.Background()
 	at := time.Date(2026, 11, 21, 10, 0, 0, 123456789, time.UTC)
-	c := &audit.Chunk{ID: id, From: int64(id[1]), Until: int64(id[1]) + 1, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2,
+	c := &audit.Chunk{ID: id, From: int64(id[1]), Until: int64(id[1]) + 1, Version: 1, Opened: time.Now(), Salt: []byte(strings.Repeat("s", 32)), Entries: uint32(n), Rejections: 2, Findings: 2, Capsules: 2, Originals: 4,
 		Roots: map[string][]byte{}, RowMarks: map[string][]byte{}, Streams: []audit.StreamRange{{Stream: id, Until: uint64(n)}}}
 	tables := map[string]*core.Table{}
 	for _, name := range core.Tables {
@@ -67,7 +67,7 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	for i := range n {
 		var e audit.Entry
 		fill(&e, i)
-		e.Stream, e.Generation, e.Offset, e.Chunk, e.Version, e.Row = "s", 0, uint64(i), id, 1, uint32(i)
+		e.Stream, e.Generation, e.Offset, e.Chunk, e.Version, e.Row, e.Source = "s", 0, uint64(i), id, 1, uint32(i), "source of "+id
 		tables[core.TableEntries].Add(core.AppendEntry(nil, &e))
 		must(t, b.Append(&e))
 	}
@@ -90,6 +90,13 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 		tables[core.TableRejections].Add(core.AppendRejection(nil, &rs[i]))
 		tables[core.TableFindings].Add(core.AppendFinding(nil, &fs[i]))
 	}
+	capsules, originals := sealed(c, at)
+	for i := range capsules {
+		tables[core.TableCapsules].Add(core.AppendCapsule(nil, &capsules[i]))
+	}
+	for i := range originals {
+		tables[core.TableOriginals].Add(core.AppendOriginal(nil, &originals[i]))
+	}
 	for name, table := range tables {
 		c.Roots[name], c.RowMarks[name] = table.Root(), table.Marks()
 	}
@@ -97,7 +104,26 @@ func put(t *testing.T, s *store.Store, id string, n int) {
 	must(t, s.InsertEntries(ctx, c, b))
 	must(t, s.InsertRejections(ctx, c, rs))
 	must(t, s.InsertFindings(ctx, c, fs))
+	must(t, s.InsertCapsules(ctx, c, capsules))
+	must(t, s.InsertOriginalsBut(ctx, c, originals, nil))
 	must(t, s.CloseChunk(ctx, c))
+}
+
+// sealed are capsules and originals of two vault classes, by turns.
+func sealed(c *audit.Chunk, at time.Time) (capsules []audit.Capsule, originals []audit.Original) {
+	for i, class := range []string{"identity", "network"} {
+		capsules = append(capsules, audit.Capsule{ID: c.ID + "-" + class, Class: class, Month: "2026-11", Delegator: []byte{2}, KeyID: "k", Bytes: []byte("capsule"),
+			First: at, Last: at.Add(time.Second), Originals: 2, Chunk: c.ID, Version: 1})
+		for n := range 2 {
+			originals = append(originals, audit.Original{Origin: audit.Origin{Stream: "s", Offset: uint64(n)}, Class: class, Month: "2026-11", Field: "principal_id",
+				Capsule: c.ID + "-" + class, Sealed: []byte{byte(i), byte(n), 0xff}, Chunk: c.ID, Version: 1})
+		}
+	}
+	originals[1], originals[2] = originals[2], originals[1]
+	for i := range originals {
+		originals[i].Row = uint32(i)
+	}
+	return capsules, originals
 }
 
 func must(t testing.TB, err error) {
@@ -148,36 +174,4 @@ func TestVerifyRealStore(t *testing.T) {
 	verify(changed, removed)
 	tamper("ALTER TABLE rejections_all UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
 	verify(changed, removed, core.Problem{Kind: core.RowChanged, Chunk: "c2", Version: 1, Table: "rejections", Row: 1, EntryID: "s-0-9"})
-}
-
-// TestExpiredRejectionsHaveTombstones lets rejections leave the store by age.
-func TestExpiredRejectionsHaveTombstones(t *testing.T) {
-	ctx, s := context.Background(), storetest.Open(t)
-	now := time.Now()
-	l := open(t, t.TempDir(), ledger.Deps{Store: s, Reader: s, Now: func() time.Time { return now }})
-	defer func() { _ = l.Close() }()
-	put(t, s, "c1", 3)
-	must(t, l.Step(ctx))
-	for _, tc := range []struct {
-		days int
-		size uint64
-	}{{0, 1}, {28, 1}, {30, 2}, {31, 2}} {
-		now = time.Now().AddDate(0, 0, tc.days)
-		must(t, l.Expire(ctx))
-		if size := l.Checkpoint().Size; size != tc.size {
-			t.Errorf("after %d days the log has %d leaves, want %d", tc.days, size, tc.size)
-		}
-	}
-	res, err := l.Verify(ctx, withoutRejections{s}, ledger.VerifyOptions{}, nil)
-	must(t, err)
-	if diff := cmp.Diff(res.Problems, []core.Problem(nil)); diff != "" {
-		t.Errorf("(-got +want)\n%s", diff)
-	}
-}
-
-// withoutRejections is a store whose rejections are gone.
-type withoutRejections struct{ *store.Store }
-
-func (withoutRejections) RejectionsOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Rejection) error) error {
-	return nil
 }

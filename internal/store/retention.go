@@ -1,0 +1,339 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/retention"
+)
+
+// Due is a class of a chunk whose newest line is older than it is kept.
+type Due struct {
+	audit.ChunkKey
+	Parts []DuePart // by source
+}
+
+// DuePart are the rows of one source; "" for originals, which name none.
+type DuePart struct {
+	Source      string
+	First, Last time.Time
+	Rows        uint64
+}
+
+// Span is from the first to the last line, and Sources are whose they are.
+func (d *Due) Span() (first, last time.Time, sources []string) {
+	for i, p := range d.Parts {
+		if i == 0 || p.First.Before(first) {
+			first = p.First
+		}
+		if p.Last.After(last) {
+			last = p.Last
+		}
+		if p.Source != "" {
+			sources = append(sources, p.Source)
+		}
+	}
+	return first, last, sources
+}
+
+// dueRow is a row of the answers of Due.
+type dueRow struct {
+	audit.ChunkKey
+	DuePart
+}
+
+func dueTable(name string) *table[dueRow] {
+	type R = dueRow
+	return &table[R]{name: name, fields: []field[R]{
+		str("chunk", func(r *R) *string { return &r.ID }),
+		u16("version", func(r *R) *uint16 { return &r.Version }),
+		str("source", func(r *R) *string { return &r.Source }),
+		at("first", func(r *R) *time.Time { return &r.First }),
+		at("last", func(r *R) *time.Time { return &r.Last }),
+		u64("rows", func(r *R) *uint64 { return &r.Rows }),
+	}}
+}
+
+// dated are the tables of classes with the column by which their rows age.
+// Rejections age from their receipt: their own time may not be readable.
+var dated = map[retention.Class]struct{ table, column string }{
+	retention.Entries:    {"entries_all", "event_time"},
+	retention.Findings:   {"findings_all", "time"},
+	retention.Rejections: {"rejections_all", "received"},
+}
+
+// Due returns the chunks of which rows of a class are there and the newest is
+// older than before. Only what is old is looked at: what was due before is gone.
+func (s *Store) Due(ctx context.Context, class retention.Class, before time.Time) ([]Due, error) {
+	params := clickhouse.Parameters{"before": sqlTime(before), "class": class.Vault(), "month": before.UTC().Format("2006-01")}
+	var from string
+	if t, ok := dated[class]; ok {
+		from = fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, version, CAST(t.source, 'String') AS source, min(t.%[2]s) AS first, max(t.%[2]s) AS last, count() AS rows
+			FROM %[1]s AS t WHERE t.chunk IN (SELECT chunk FROM %[1]s WHERE chunk != '' AND %[2]s < {before:DateTime64(9, 'UTC')}) GROUP BY chunk, version, source)
+			ORDER BY chunk, version, source`, t.table, t.column)
+	} else {
+		from = `FROM (SELECT c.chunk AS chunk, version, '' AS source, min(c.first) AS first, max(c.last) AS last, sum(c.originals) AS rows
+			FROM capsules AS c WHERE class = {class:String} AND month <= {month:String}
+				AND (chunk, version) IN (SELECT chunk, version FROM originals WHERE class = {class:String} AND month <= {month:String})
+			GROUP BY chunk, version) ORDER BY chunk, version`
+	}
+	var out []Due
+	err := each(ctx, s, dueTable("what is due of "+string(class)), from, params, func(r *dueRow) error {
+		if n := len(out); n == 0 || out[n-1].ChunkKey != r.ChunkKey {
+			out = append(out, Due{ChunkKey: r.ChunkKey})
+		}
+		last := &out[len(out)-1]
+		last.Parts = append(last.Parts, r.DuePart)
+		return nil
+	})
+	return slices.DeleteFunc(out, func(d Due) bool {
+		_, last, _ := d.Span()
+		return !last.Before(before)
+	}), err
+}
+
+// VaultClasses returns the vault classes of which originals were ever kept and
+// capsules are there, sorted.
+func (s *Store) VaultClasses(ctx context.Context) ([]string, error) {
+	var out []string
+	t := &table[string]{name: "capsules", fields: []field[string]{str("class", func(v *string) *string { return v })}}
+	err := each(ctx, s, t, "FROM (SELECT DISTINCT CAST(c.class, 'String') AS class FROM capsules AS c) ORDER BY class", nil, func(class *string) error {
+		out = append(out, *class)
+		return nil
+	})
+	return out, err
+}
+
+// VaultClassesOf returns of which vault classes chunks have originals.
+func (s *Store) VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]string, error) {
+	type row struct {
+		audit.ChunkKey
+		classes []string
+	}
+	t := &table[row]{name: "originals", fields: []field[row]{
+		str("chunk", func(r *row) *string { return &r.ID }),
+		u16("version", func(r *row) *uint16 { return &r.Version }),
+		strs("classes", func(r *row) *[]string { return &r.classes }),
+	}}
+	out := map[audit.ChunkKey][]string{}
+	for some := range slices.Chunk(keys, removeAtOnce) {
+		from := "FROM (SELECT CAST(o.chunk, 'String') AS chunk, o.version AS version, groupUniqArray(CAST(o.class, 'String')) AS classes FROM originals AS o WHERE " +
+			keysIn("o.chunk", some) + " GROUP BY chunk, version)"
+		if err := each(ctx, s, t, from, nil, func(r *row) error {
+			out[r.ChunkKey] = slices.Clone(r.classes)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// WithSubjects returns in which chunks there are lines of some pseudonyms, as
+// subject or as principal, and of which.
+func (s *Store) WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error) {
+	type row struct {
+		chunk string
+		found []string
+	}
+	t := &table[row]{name: "entries_all", fields: []field[row]{
+		str("chunk", func(r *row) *string { return &r.chunk }),
+		strs("found", func(r *row) *[]string { return &r.found }),
+	}}
+	out := map[string][]string{}
+	if len(pseudonyms) == 0 {
+		return out, nil
+	}
+	list := literals(pseudonyms)
+	for _, q := range []struct{ table, principal string }{{"entries_all", "principal_id"}, {"findings_all", "principal"}} {
+		from := fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, groupUniqArrayArray(arrayIntersect(arrayPushBack(subjects, %[2]s), [%[3]s])) AS found
+			FROM %[1]s AS t WHERE hasAny(subjects, [%[3]s]) OR %[2]s IN (%[3]s) GROUP BY chunk)`, q.table, q.principal, list)
+		err := each(ctx, s, t, from, nil, func(r *row) error {
+			out[r.chunk] = append(out[r.chunk], r.found...)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// removeAtOnce is how many chunks one statement names.
+const removeAtOnce = 1000
+
+// Remove takes rows of a class out of the store for good, after it has noted in
+// expired what they were. It returns when the parts without them are written.
+// Done again it does no harm.
+func (s *Store) Remove(ctx context.Context, class retention.Class, due []Due) error {
+	for some := range slices.Chunk(due, removeAtOnce) {
+		if err := s.noteExpired(ctx, class, some); err != nil {
+			return err
+		}
+		keys := keysOf(some)
+		where := ""
+		if v := class.Vault(); v != "" {
+			where = " AND class = '" + v + "'" // of letters, digits and dashes
+		}
+		name := class.Table()
+		if t, ok := dated[class]; ok {
+			name = t.table
+		}
+		if err := s.removeRows(ctx, name, keys, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveCapsules takes all capsules of chunks out of the store.
+func (s *Store) RemoveCapsules(ctx context.Context, chunks []audit.ChunkKey) error {
+	for some := range slices.Chunk(chunks, removeAtOnce) {
+		if err := s.removeRows(ctx, "capsules", some, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keysOf(due []Due) []audit.ChunkKey {
+	out := make([]audit.ChunkKey, len(due))
+	for i := range due {
+		out[i] = due[i].ChunkKey
+	}
+	return out
+}
+
+// removeRows deletes, partition by partition: the others are not touched.
+func (s *Store) removeRows(ctx context.Context, name string, keys []audit.ChunkKey, where string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	of := keysIn("chunk", keys) + where
+	var partitions []string
+	t := &table[string]{name: name, fields: []field[string]{str("_partition_id", func(v *string) *string { return v })}}
+	err := each(ctx, s, t, "FROM (SELECT DISTINCT CAST(_partition_id, 'String') AS _partition_id FROM "+name+" WHERE "+of+") ORDER BY _partition_id", nil, func(id *string) error {
+		partitions = append(partitions, *id)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		if err := s.mutate(ctx, "ALTER TABLE "+name+" DELETE IN PARTITION ID '"+p+"' WHERE "+of); err != nil {
+			return fmt.Errorf("failed to remove rows of %d chunks from %s: %w", len(keys), name, err)
+		}
+	}
+	return nil
+}
+
+// mutate runs a statement that rewrites parts, and waits for it.
+func (s *Store) mutate(ctx context.Context, sql string) error {
+	set := withMutations()
+	set["max_query_size"] = 16 << 20 // the names of chunks
+	return s.conn.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(set)), sql)
+}
+
+// keysIn is a condition for rows of versions of chunks; the first part is what
+// the index over names of chunks understands.
+func keysIn(column string, keys []audit.ChunkKey) string {
+	var b strings.Builder
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.ID
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "(%s,%d)", literals(ids[i:i+1]), k.Version)
+	}
+	return column + " IN (" + literals(ids) + ") AND (" + column + ", version) IN (" + b.String() + ")"
+}
+
+// expired is a row of expired_all.
+type expired struct {
+	dueRow
+	class string
+	at    time.Time
+}
+
+func (s *Store) noteExpired(ctx context.Context, class retention.Class, due []Due) error {
+	type R = expired
+	b := newBlock(&table[R]{name: "expired_all", fields: []field[R]{
+		word("class", func(r *R) *string { return &r.class }),
+		str("chunk", func(r *R) *string { return &r.ID }),
+		u16("version", func(r *R) *uint16 { return &r.Version }),
+		word("source", func(r *R) *string { return &r.Source }),
+		at("first", func(r *R) *time.Time { return &r.First }),
+		at("last", func(r *R) *time.Time { return &r.Last }),
+		u64("rows", func(r *R) *uint64 { return &r.Rows }),
+		at("at", func(r *R) *time.Time { return &r.at }),
+	}})
+	for _, d := range due {
+		for _, p := range d.Parts {
+			if err := b.append(&expired{dueRow{d.ChunkKey, p}, string(class), s.now().UTC()}); err != nil {
+				return err
+			}
+		}
+	}
+	return insert(ctx, s, b, "")
+}
+
+// KeepCapsules notes which capsules of chunks their originals name, before the
+// last of them goes: a leaf commits to them all.
+func (s *Store) KeepCapsules(ctx context.Context, chunks []string) error {
+	for some := range slices.Chunk(chunks, removeAtOnce) {
+		of := "chunk IN (" + literals(some) + ")"
+		set := insertSettings("")
+		set["max_query_size"] = 16 << 20
+		err := s.conn.Exec(withSettings(ctx, set), "INSERT INTO kept_capsules SELECT DISTINCT chunk, version, capsule FROM originals WHERE "+of+
+			" AND (chunk, version, capsule) NOT IN (SELECT chunk, version, id FROM kept_capsules WHERE "+of+")")
+		if err != nil {
+			return fmt.Errorf("failed to keep the capsules of %d chunks: %w", len(some), err)
+		}
+	}
+	return nil
+}
+
+// ForgetSalts destroys the salts of those versions of chunks of which no table
+// has a row left: nothing can be compared with their hashes any more.
+func (s *Store) ForgetSalts(ctx context.Context, keys []audit.ChunkKey) error {
+	for some := range slices.Chunk(keys, removeAtOnce) {
+		left := map[audit.ChunkKey]bool{}
+		for _, name := range []string{s.entries.name, s.rejections.name, s.findings.name, s.originals.name} {
+			from := "FROM (SELECT CAST(t.chunk, 'String') AS chunk, version, count() AS rows FROM " + name + " AS t WHERE " + keysIn("t.chunk", some) + " GROUP BY chunk, version)"
+			if err := each(ctx, s, keysTable(name), from, nil, func(k *keyRow) error { left[k.ChunkKey] = true; return nil }); err != nil {
+				return err
+			}
+		}
+		empty := slices.DeleteFunc(slices.Clone(some), func(k audit.ChunkKey) bool { return left[k] })
+		if len(empty) == 0 {
+			continue
+		}
+		if err := s.mutate(ctx, "ALTER TABLE chunks UPDATE salt = '' WHERE salt != '' AND "+keysIn("id", empty)); err != nil {
+			return fmt.Errorf("failed to destroy the salts of %d chunks: %w", len(empty), err)
+		}
+	}
+	return nil
+}
+
+// SaltsOf returns the salts of closed chunks.
+func (s *Store) SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error) {
+	type R = chunk
+	t := &table[R]{name: "chunks", fields: []field[R]{
+		str("id", func(c *R) *string { return &c.c.ID }),
+		u16("version", func(c *R) *uint16 { return &c.c.Version }),
+		str("salt", func(c *R) *string { return &c.salt }),
+	}}
+	out := map[audit.ChunkKey][]byte{}
+	err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND "+keysIn("id", keys), nil, func(c *R) error {
+		out[audit.ChunkKey{ID: c.c.ID, Version: c.c.Version}] = []byte(c.salt)
+		return nil
+	})
+	return out, err
+}
