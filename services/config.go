@@ -205,7 +205,7 @@ func (c *Config) applyDefaults(dir string) {
 		c.Keys.KEK = under(dir, c.Keys.KEK)
 	}
 	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KMS.TokenFile, &c.Keys.KMS.CredentialsFile, &c.Keys.KMS.CAFile,
-		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.Ledger.Publish.File,
+		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.ClickHouse.Reader.PasswordFile, &c.Ledger.Publish.File,
 		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins, &c.Masking.Detectors} {
 		*p = under(dir, *p)
 	}
@@ -241,6 +241,9 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if err := c.validateKafka(d); err != nil {
 		return err
+	}
+	if err := c.ClickHouse.Validate(); err != nil {
+		return section(d, "clickhouse", err)
 	}
 	if err := c.Console.Validate(); err != nil {
 		return section(d, "console", err)

@@ -128,6 +128,15 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
+// DDL returns the statements that make the tables of the configured ClickHouse,
+// or its users.
+func DDL(c *Config, users bool) ([]string, error) {
+	if users {
+		return store.Grants(c.ClickHouse)
+	}
+	return store.DDL(c.ClickHouse)
+}
+
 // Check loads everything that the configuration names, without starting.
 func Check(c *Config) error {
 	if _, err := loadDataMap(c.DataMap); err != nil {

@@ -32,7 +32,32 @@ func (c *cli) configCommand() *cobra.Command {
 				return err
 			}
 			return yaml.NewEncoder(c.out).Encode(cfg)
-		}})
+		}}, c.configDDL())
+	return cmd
+}
+
+func (c *cli) configDDL() *cobra.Command {
+	var users bool
+	cmd := &cobra.Command{
+		Use: "ddl [--users]", Short: "Print the SQL that makes the tables of the configured ClickHouse", Args: cobra.NoArgs,
+		Long: "Prints what tallystick run carries out at its first start on a ClickHouse server or cluster, for whoever does not let it make tables.\n" +
+			"With --users it prints two users and their grants instead: one that writes, clickhouse.user, and one that reads, clickhouse.reader.",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			list, err := services.DDL(cfg, users)
+			if err != nil {
+				return err
+			}
+			for _, sql := range list {
+				fmt.Fprintf(c.out, "%s;\n\n", sql)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&users, "users", false, "the users and their grants instead")
 	return cmd
 }
 

@@ -21,6 +21,17 @@ func Migrations() []Migration                                 { return migration
 func (s *Store) Migrate(ctx context.Context, ms []Migration) error {
 	return s.migrate(ctx, ms)
 }
+
+// OpenCluster opens a store on a cluster of this one node, whose tables are
+// divided and not replicated.
+func OpenCluster(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
+	cfg.single = true
+	return Open(ctx, cfg, deps)
+}
+
+// ReadExec runs a statement where only reads are.
+func (s *Store) ReadExec(ctx context.Context, sql string) error { return s.reads.Exec(ctx, sql) }
+
 func (s *Store) Exec(ctx context.Context, sql string) error { return s.conn.Exec(ctx, sql) }
 
 // Decode reads encoded entries.

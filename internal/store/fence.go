@@ -85,7 +85,7 @@ func (s *Store) number(ctx context.Context, sql string, params clickhouse.Parame
 	if len(params) > 0 {
 		opts = append(opts, clickhouse.WithParameters(params))
 	}
-	err = s.conn.QueryRow(clickhouse.Context(ctx, opts...), sql).Scan(&n)
+	err = s.reads.QueryRow(clickhouse.Context(ctx, opts...), sql).Scan(&n)
 	return n, err
 }
 

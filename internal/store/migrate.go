@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sort"
@@ -52,17 +53,34 @@ func migrations() []migration {
 	return out
 }
 
-const migrationsDDL = `CREATE TABLE IF NOT EXISTS migrations
+const (
+	migrationsTable = "migrations"
+	migrationsDDL   = `CREATE TABLE IF NOT EXISTS migrations
 (version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
 ENGINE = MergeTree ORDER BY version SETTINGS non_replicated_deduplication_window = 100`
+)
+
+// applied is the statement that records a migration.
+func (m migration) applied() string {
+	return fmt.Sprintf("INSERT INTO %s VALUES (%d, '%s', '%s', now64(3))", migrationsTable, m.version, m.name, m.checksum())
+}
 
 // migrate applies each migration once. It refuses a database whose applied
 // migrations differ from the program's or go beyond them.
 func (s *Store) migrate(ctx context.Context, ms []migration) error {
-	if err := s.conn.Exec(ctx, migrationsDDL); err != nil {
-		return fmt.Errorf("failed to prepare migrations of the store: %w", err)
-	}
+	p := newPlanner(s.layout, ms)
 	applied, err := s.applied(ctx)
+	if Code(err) == unknownTable {
+		for _, st := range p.table(migrationsDDL, migrationsTable) {
+			if err := s.conn.Exec(ctx, st.sql); err != nil {
+				return fmt.Errorf("failed to prepare migrations of the store: %w", err)
+			}
+		}
+		applied, err = s.applied(ctx)
+	}
+	if err == nil && len(applied) > 0 {
+		err = s.checkLayout(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -76,10 +94,19 @@ func (s *Store) migrate(ctx context.Context, ms []migration) error {
 				Err:  fmt.Errorf("the store was migrated with another %s than this program has", m.name),
 				Hint: "use the program that made this data folder, or another folder with --data",
 			}
-		case done:
+		}
+		var plan []statement
+		for _, st := range statements(m.sql) { // of those that were applied as well: a plan goes on from them
+			some, err := p.plan(st)
+			if err != nil {
+				return fmt.Errorf("failed to migrate the store with %s: %w", m.name, err)
+			}
+			plan = append(plan, some...)
+		}
+		if done {
 			continue
 		}
-		if err := s.apply(ctx, m); err != nil {
+		if err := s.apply(ctx, m, plan); err != nil {
 			return fmt.Errorf("failed to migrate the store with %s: %w", m.name, err)
 		}
 	}
@@ -94,8 +121,28 @@ func (s *Store) migrate(ctx context.Context, ms []migration) error {
 	return nil
 }
 
+// checkLayout refuses a database that was made with a cluster, or without one,
+// where the configuration says otherwise.
+func (s *Store) checkLayout(ctx context.Context) error {
+	var divided uint8
+	if err := s.reads.QueryRow(ctx, "EXISTS TABLE entries_all_local").Scan(&divided); err != nil {
+		return fmt.Errorf("failed to look how the store is laid out: %w", err)
+	}
+	if (divided == 1) == (s.layout.cluster != "") {
+		return nil
+	}
+	return &text.Hint{
+		Err:  errors.New("clickhouse.cluster does not fit the database: it was made otherwise"),
+		Hint: "put it back as it was, or name another clickhouse.database",
+	}
+}
+
+// unknownTable is the code of ClickHouse's exception for a table that is not
+// there.
+const unknownTable = 60
+
 func (s *Store) applied(ctx context.Context) (map[uint32]string, error) {
-	rows, err := s.conn.Query(ctx, "SELECT version, checksum FROM migrations")
+	rows, err := s.reads.Query(ctx, "SELECT version, checksum FROM migrations")
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the migrations of the store: %w", err)
 	}
@@ -112,11 +159,11 @@ func (s *Store) applied(ctx context.Context) (map[uint32]string, error) {
 	return out, rows.Err()
 }
 
-func (s *Store) apply(ctx context.Context, m migration) error {
-	for _, st := range statements(m.sql) {
+func (s *Store) apply(ctx context.Context, m migration, plan []statement) error {
+	for _, st := range plan {
 		if st.unless != "" {
 			var there uint8
-			if err := s.conn.QueryRow(ctx, "EXISTS TABLE "+st.unless).Scan(&there); err != nil {
+			if err := s.reads.QueryRow(ctx, "EXISTS TABLE "+st.unless).Scan(&there); err != nil {
 				return err
 			}
 			if there == 1 {
@@ -129,7 +176,7 @@ func (s *Store) apply(ctx context.Context, m migration) error {
 	}
 	s.log.Info("migrated the store", "migration", m.name)
 	ctx = withSettings(ctx, insertSettings("migration-"+strconv.Itoa(int(m.version))))
-	return s.conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations VALUES (%d, '%s', '%s', now64(3))", m.version, m.name, m.checksum()))
+	return s.conn.Exec(ctx, m.applied())
 }
 
 // statement is one of a migration's. One that could not be repeated is skipped

@@ -22,7 +22,7 @@ func each[T any](ctx context.Context, s *Store, t *table[T], from string, params
 	}
 	ctx, cancel := context.WithCancel(clickhouse.Context(ctx, opts...))
 	defer cancel()
-	body, err := s.conn.QueryFormat(ctx, "Native", "SELECT "+t.columns()+" "+from)
+	body, err := s.reads.QueryFormat(ctx, "Native", "SELECT "+t.columns()+" "+from)
 	if err != nil {
 		return fmt.Errorf("failed to read %s: %w", t.name, err)
 	}
@@ -61,7 +61,7 @@ func (s *Store) Stored(ctx context.Context, c *audit.Chunk) (entries, rejections
 	for table, n := range map[string]*uint32{"entries_all": &entries, "rejections_all": &rejections, "findings_all": &findings} {
 		var count uint64
 		pctx := clickhouse.Context(ctx, clickhouse.WithSettings(base()), clickhouse.WithParameters(ofChunk(c.ID, c.Version)))
-		row := s.conn.QueryRow(pctx, "SELECT count() FROM "+table+" WHERE chunk = {chunk:String} AND version = {version:UInt16}")
+		row := s.reads.QueryRow(pctx, "SELECT count() FROM "+table+" WHERE chunk = {chunk:String} AND version = {version:UInt16}")
 		if err := row.Scan(&count); err != nil {
 			return 0, 0, 0, fmt.Errorf("failed to count the rows of a chunk in %s: %w", table, err)
 		}

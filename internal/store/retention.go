@@ -226,7 +226,7 @@ func (s *Store) removeRows(ctx context.Context, name string, keys []audit.ChunkK
 		return err
 	}
 	for _, p := range partitions {
-		if err := s.mutate(ctx, "ALTER TABLE "+name+" DELETE IN PARTITION ID '"+p+"' WHERE "+of); err != nil {
+		if err := s.mutate(ctx, s.layout.alter(name)+" DELETE IN PARTITION ID '"+p+"' WHERE "+of); err != nil {
 			return fmt.Errorf("failed to remove rows of %d chunks from %s: %w", len(keys), name, err)
 		}
 	}
@@ -315,7 +315,7 @@ func (s *Store) ForgetSalts(ctx context.Context, keys []audit.ChunkKey) error {
 		if len(empty) == 0 {
 			continue
 		}
-		if err := s.mutate(ctx, "ALTER TABLE chunks UPDATE salt = '' WHERE salt != '' AND "+keysIn("id", empty)); err != nil {
+		if err := s.mutate(ctx, s.layout.alter("chunks")+" UPDATE salt = '' WHERE salt != '' AND "+keysIn("id", empty)); err != nil {
 			return fmt.Errorf("failed to destroy the salts of %d chunks: %w", len(empty), err)
 		}
 	}

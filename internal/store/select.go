@@ -69,7 +69,7 @@ func (s *Store) Select(ctx context.Context, query string, args ...any) (*Result,
 	set["max_result_rows"] = limit + 1
 	set["result_overflow_mode"] = "break"
 	run := func(query string) (*Result, error) {
-		rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(set)), query, named...)
+		rows, err := s.reads.Query(clickhouse.Context(ctx, clickhouse.WithSettings(set)), query, named...)
 		if err != nil {
 			return nil, selectError(err)
 		}

@@ -14,10 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -27,20 +27,6 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/text"
 )
-
-// Config says where ClickHouse is. The zero value, with Deps.Transport set,
-// means the embedded one.
-type Config struct {
-	// Address is the URL of ClickHouse's HTTP interface:
-	// https://clickhouse.example:8443. Empty: Deps.Transport must be set.
-	Address string `yaml:"address,omitempty"`
-	// Database is created if it is missing. Default tallystick.
-	Database string `yaml:"database,omitempty"`
-	// User and PasswordFile are the user's name and the path of a file with the
-	// password. Optional.
-	User         string `yaml:"user,omitempty"`
-	PasswordFile string `yaml:"password_file,omitempty"`
-}
 
 // Deps are what a Store needs.
 type Deps struct {
@@ -55,9 +41,11 @@ type Deps struct {
 
 // Store is an open store. It is safe for use by several goroutines.
 type Store struct {
-	conn driver.Conn
-	log  *slog.Logger
-	now  func() time.Time
+	conn   driver.Conn // writes
+	reads  driver.Conn // reads, and can't write
+	layout layout
+	log    *slog.Logger
+	now    func() time.Time
 
 	entries    *table[audit.Entry]
 	rejections *table[rejection]
@@ -77,16 +65,11 @@ func base() clickhouse.Settings {
 	return clickhouse.Settings{"log_queries": 0, "session_timezone": "UTC"}
 }
 
-var databasePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
 // Open connects, creates the database if it is missing and brings it to the
 // newest migration. The caller closes the store.
-func Open(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
-	if cfg.Database == "" {
-		cfg.Database = "tallystick"
-	}
-	if !databasePattern.MatchString(cfg.Database) {
-		return nil, fmt.Errorf("failed to open the store: %q is not a name of letters, digits and _ for a database", cfg.Database)
+func Open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
+		return nil, fmt.Errorf("failed to open the store: %w", err)
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
@@ -94,46 +77,83 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	opts, err := options(cfg, deps)
-	if err != nil {
-		return nil, err
-	}
-	if err := createDatabase(ctx, *opts, cfg.Database); err != nil {
-		return nil, unreachable(cfg, err)
-	}
-	conn, err := clickhouse.Open(opts)
-	if err != nil {
-		return nil, unreachable(cfg, err)
-	}
 	s := &Store{
-		conn: conn, log: deps.Log, now: deps.Now,
+		layout: cfg.layout(), log: deps.Log, now: deps.Now,
 		entries: entriesTable(), rejections: rejectionsTable(), findings: findingsTable(),
 		chunks: chunksTable(), leaves: leavesTable(), complete: completenessTable(),
 		ranges: streamRangesTable(), marks: marksTable(),
 		capsules: capsulesTable(), originals: originalsTable(),
 	}
+	if err := s.connect(ctx, cfg, deps); err != nil {
+		return nil, err
+	}
 	if err := s.migrate(ctx, migrations()); err != nil {
-		_ = conn.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func options(cfg Config, deps Deps) (*clickhouse.Options, error) {
+// connect opens the connections of the writer and the reader. What a connection
+// says of each statement holds beside what the statement says of itself.
+func (s *Store) connect(ctx context.Context, cfg Config, deps Deps) error {
+	write, err := options(cfg, deps, UserConfig{cfg.User, cfg.PasswordFile})
+	if err != nil {
+		return err
+	}
+	reader := cfg.Reader
+	if reader.User == "" {
+		reader = UserConfig{cfg.User, cfg.PasswordFile}
+	}
+	read, err := options(cfg, deps, reader)
+	if err != nil {
+		return err
+	}
+	maps.Copy(write.Settings, s.layout.settings())
+	maps.Copy(write.Settings, writeSettings())
+	maps.Copy(read.Settings, s.layout.settings())
+	maps.Copy(read.Settings, readLimits())
+	if err := createDatabase(ctx, *write, s.layout); err != nil {
+		return unreachable(cfg, err)
+	}
+	if s.conn, err = clickhouse.Open(write); err != nil {
+		return unreachable(cfg, err)
+	}
+	if s.reads, err = clickhouse.Open(read); err != nil {
+		_ = s.conn.Close()
+		return unreachable(cfg, err)
+	}
+	return nil
+}
+
+// writeSettings are the settings of every statement that writes. ClickHouse 26
+// gathers inserts by default, forgets them in a crash and takes their tokens for
+// nothing.
+func writeSettings() clickhouse.Settings {
+	return clickhouse.Settings{"async_insert": 0, "wait_for_async_insert": 1, "async_insert_deduplicate": 1}
+}
+
+// readLimits are the settings of every statement that reads: it changes nothing
+// but settings, and ends. The longest are those of verify, over 200,000 rows.
+func readLimits() clickhouse.Settings {
+	return clickhouse.Settings{"readonly": 2, "max_execution_time": 600}
+}
+
+func options(cfg Config, deps Deps, user UserConfig) (*clickhouse.Options, error) {
 	o := &clickhouse.Options{
 		Protocol: clickhouse.HTTP,
 		Addr:     []string{"embedded:8123"},
-		Auth:     clickhouse.Auth{Database: cfg.Database, Username: cfg.User},
+		Auth:     clickhouse.Auth{Database: cfg.Database, Username: user.User},
 		Settings: base(),
 		// Each waiting caller has a connection of the driver's pool; the engine
 		// or server bounds what runs at once.
 		MaxOpenConns: 64, MaxIdleConns: 16,
 		DialTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, ConnMaxLifetime: time.Hour,
 	}
-	if cfg.PasswordFile != "" {
-		b, err := os.ReadFile(cfg.PasswordFile)
+	if user.PasswordFile != "" {
+		b, err := os.ReadFile(user.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("clickhouse.password_file: %w", err)
+			return nil, fmt.Errorf("failed to read the password of a user of clickhouse: %w", err)
 		}
 		o.Auth.Password = strings.TrimRight(string(b), "\r\n")
 	}
@@ -156,31 +176,39 @@ func options(cfg Config, deps Deps) (*clickhouse.Options, error) {
 	return o, nil
 }
 
-func createDatabase(ctx context.Context, o clickhouse.Options, name string) error {
+// createDatabase makes the database, unless it is there: then the user needs no
+// right to make one.
+func createDatabase(ctx context.Context, o clickhouse.Options, l layout) error {
 	o.Auth.Database = ""
 	conn, err := clickhouse.Open(&o)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+name)
+	var there uint8
+	if err := conn.QueryRow(ctx, "EXISTS DATABASE "+l.database).Scan(&there); err != nil || there == 1 {
+		return err
+	}
+	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+l.database+l.on())
 }
 
 func unreachable(cfg Config, err error) error {
 	hint := "check that the data folder can be written"
 	if cfg.Address != "" {
-		hint = "check that the server runs and that address, user and password_file under store are right"
+		hint = "check that the server runs and that address, user, reader and their passwords under clickhouse are right"
 	}
 	return &text.Hint{Err: fmt.Errorf("failed to open the store: %w", err), Hint: hint}
 }
 
 // Close closes the connections. The embedded engine is closed by who opened it.
-func (s *Store) Close() error { return s.conn.Close() }
+func (s *Store) Close() error { return errors.Join(s.conn.Close(), s.reads.Close()) }
 
 // Ping asks whether ClickHouse answers.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.conn.Ping(ctx); err != nil {
-		return fmt.Errorf("the store does not answer: %w", err)
+	for _, c := range []driver.Conn{s.conn, s.reads} {
+		if err := c.Ping(ctx); err != nil {
+			return fmt.Errorf("the store does not answer: %w", err)
+		}
 	}
 	return nil
 }

@@ -144,8 +144,9 @@ func scalar(t testing.TB, s *store.Store, sql string) any {
 	return res.Rows[0][0]
 }
 
-func TestInsertCountsOnceByToken(t *testing.T) {
-	s := storetest.Open(t)
+func TestInsertCountsOnceByToken(t *testing.T) { insertCountsOnce(t, storetest.Open(t)) }
+
+func insertCountsOnce(t *testing.T, s *store.Store) {
 	ctx := context.Background()
 	c := newChunk("lines.v1-3-100-aaaa")
 	b, _ := fill(t, c, 1, 2000)
@@ -195,8 +196,9 @@ func TestInsertCountsOnceByToken(t *testing.T) {
 	}
 }
 
-func TestChunkLife(t *testing.T) {
-	s := storetest.Open(t)
+func TestChunkLife(t *testing.T) { chunkLife(t, storetest.Open(t)) }
+
+func chunkLife(t *testing.T, s *store.Store) {
 	ctx := context.Background()
 	next, open, err := s.Position(ctx, 3)
 	if err != nil || next != 0 || open != nil {
@@ -282,8 +284,9 @@ func TestChunkLife(t *testing.T) {
 	}
 }
 
-func TestSupersededVersionsAreHidden(t *testing.T) {
-	s := storetest.Open(t)
+func TestSupersededVersionsAreHidden(t *testing.T) { supersededAreHidden(t, storetest.Open(t)) }
+
+func supersededAreHidden(t *testing.T, s *store.Store) {
 	ctx := context.Background()
 	for v := uint16(1); v <= 2; v++ {
 		c := newChunk("lines.v1-3-100-aaaa")

@@ -90,7 +90,7 @@ func (s *Store) Discard(ctx context.Context, id string, version uint16) error {
 		{"entries_all", "chunk"}, {"rejections_all", "chunk"}, {"findings_all", "chunk"}, {"capsules", "chunk"}, {"originals", "chunk"}, {"entries_hourly_all", "chunk"}, {"completeness_all", "chunk"}, {"chunks", "id"},
 	} {
 		ctx := clickhouse.Context(ctx, clickhouse.WithSettings(withMutations()), clickhouse.WithParameters(ofChunk(id, version)))
-		if err := s.conn.Exec(ctx, "ALTER TABLE "+t.table+" DELETE WHERE "+t.id+" = {chunk:String} AND version = {version:UInt16}"); err != nil {
+		if err := s.conn.Exec(ctx, s.layout.alter(t.table)+" DELETE WHERE "+t.id+" = {chunk:String} AND version = {version:UInt16}"); err != nil {
 			return fmt.Errorf("failed to remove what an interrupted replay left in %s: %w", t.table, err)
 		}
 	}

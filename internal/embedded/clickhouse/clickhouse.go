@@ -38,6 +38,9 @@ type Options struct {
 	Memory int64
 	// MergeThreads is how many merges may run at once. Default 2.
 	MergeThreads int
+	// Config is the path of a configuration file in ClickHouse's own XML: for
+	// clusters in tests. Optional.
+	Config string
 }
 
 // Engine is an open data folder. It is safe for use by several goroutines.
@@ -93,7 +96,11 @@ func start(dir string, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{lib: lib, unlock: unlock, slots: make(chan struct{}, o.Connections), closing: make(chan struct{})}
-	e.args = []string{"clickhouse", "--path=" + dir}
+	e.args = []string{"clickhouse"}
+	if o.Config != "" {
+		e.args = append(e.args, "--config-file="+o.Config)
+	}
+	e.args = append(e.args, "--path="+dir)
 	if o.Threads > 0 {
 		e.args = append(e.args, "--max_threads="+strconv.Itoa(o.Threads))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,7 +40,7 @@ func OpenWith(t testing.TB, change func(*store.Deps)) *store.Store {
 	t.Helper()
 	deps := store.Deps{Transport: Engine(t).Transport()}
 	change(&deps)
-	s, err := store.Open(context.Background(), store.Config{Database: fmt.Sprintf("test_%d", databases.Add(1))}, deps)
+	s, err := store.Open(context.Background(), store.Config{Database: Database()}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +60,16 @@ func Need(t testing.TB) {
 	t.Skip("libchdb, the embedded ClickHouse, is missing: run make fetch")
 }
 
+// Cluster is a cluster of which the shared engine is the one node.
+const Cluster = "one"
+
+const clusterXML = `<clickhouse><tcp_port>9000</tcp_port><remote_servers><` + Cluster + `><shard><internal_replication>true</internal_replication>
+<replica><host>127.0.0.1</host><port>9000</port></replica></shard></` + Cluster + `></remote_servers></clickhouse>
+`
+
+// Database is a name that no other test of the process has.
+func Database() string { return fmt.Sprintf("test_%d", databases.Add(1)) }
+
 // Engine returns the shared engine; it stays open until the test ends.
 func Engine(t testing.TB) *clickhouse.Engine {
 	t.Helper()
@@ -70,7 +81,11 @@ func Engine(t testing.TB) *clickhouse.Engine {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := clickhouse.Open(dir, clickhouse.Options{})
+		config := filepath.Join(dir, "config.xml")
+		if err := os.WriteFile(config, []byte(clusterXML), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, err := clickhouse.Open(filepath.Join(dir, "data"), clickhouse.Options{Config: config})
 		if err != nil {
 			_ = os.RemoveAll(dir)
 			t.Fatal(err)

@@ -1,0 +1,524 @@
+CREATE DATABASE IF NOT EXISTS tallystick;
+
+USE tallystick;
+
+CREATE TABLE IF NOT EXISTS migrations
+(version UInt32, name String, checksum String, applied DateTime64(3, 'UTC'))
+ENGINE = MergeTree ORDER BY version SETTINGS non_replicated_deduplication_window = 100;
+
+CREATE TABLE IF NOT EXISTS entries_all
+(
+    schema_version UInt16,
+    event_time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    ingest_time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    source LowCardinality(String),
+    source_format LowCardinality(String),
+    time_quality LowCardinality(String),
+    stream LowCardinality(String),
+    generation UInt32,
+    `offset` UInt64 CODEC(Delta(8), ZSTD(1)),
+    parse_status LowCardinality(String),
+    integrity LowCardinality(String),
+    principal_id String CODEC(ZSTD(1)),
+    principal_type LowCardinality(String),
+    principal_auth LowCardinality(String),
+    principal_verified Bool,
+    principal_org LowCardinality(String),
+    principal_label LowCardinality(String),
+    session_id String CODEC(ZSTD(1)),
+    peer_ip String CODEC(ZSTD(1)),
+    client_ip String CODEC(ZSTD(1)),
+    client_port UInt16 CODEC(ZSTD(1)),
+    xff_chain Array(String) CODEC(ZSTD(1)),
+    client_country LowCardinality(String),
+    client_app LowCardinality(String),
+    device_id String CODEC(ZSTD(1)),
+    request_id String CODEC(ZSTD(1)),
+    protocol LowCardinality(String),
+    operation LowCardinality(String),
+    action LowCardinality(String),
+    resource_type LowCardinality(String),
+    resource_name String CODEC(ZSTD(1)),
+    system_key LowCardinality(String),
+    dataset LowCardinality(String),
+    url_template LowCardinality(String),
+    resource_declared Bool,
+    query_keys Array(LowCardinality(String)),
+    subjects Array(String) CODEC(ZSTD(1)),
+    subject_kinds Array(LowCardinality(String)),
+    subject_categories Array(LowCardinality(String)),
+    subject_count UInt32,
+    categories Array(LowCardinality(String)),
+    special_category Bool,
+    found_kinds Array(LowCardinality(String)),
+    found_places Array(LowCardinality(String)),
+    purpose LowCardinality(String),
+    purpose_source LowCardinality(String),
+    purpose_documented Bool,
+    data_use LowCardinality(String),
+    legal_basis LowCardinality(String),
+    consent_ref String CODEC(ZSTD(1)),
+    contract_ref LowCardinality(String),
+    recipient LowCardinality(String),
+    service_country LowCardinality(String),
+    dest_country LowCardinality(String),
+    transfer_kind LowCardinality(String),
+    transfer_ref LowCardinality(String),
+    tls_version LowCardinality(String),
+    tls_cipher LowCardinality(String),
+    sni String CODEC(ZSTD(1)),
+    client_cert_subject String CODEC(ZSTD(1)),
+    client_cert_sha256 String CODEC(ZSTD(1)),
+    mtls_verified Bool,
+    status_code UInt16,
+    outcome LowCardinality(String),
+    deny_by LowCardinality(String),
+    bytes_in UInt64 CODEC(ZSTD(1)),
+    bytes_out UInt64 CODEC(ZSTD(1)),
+    duration_us UInt64 CODEC(ZSTD(1)),
+    upstream String CODEC(ZSTD(1)),
+    labels Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    method LowCardinality(String),
+    target String CODEC(ZSTD(1)),
+    host String CODEC(ZSTD(1)),
+    referer String CODEC(ZSTD(1)),
+    user_agent LowCardinality(String),
+    carries Array(LowCardinality(String)),
+    chunk LowCardinality(String),
+    version UInt16,
+    `row` UInt32 CODEC(Delta(4), ZSTD(1)),
+    mark UInt32 CODEC(NONE),
+    event_id String ALIAS concat(stream, '-', toString(generation), '-', toString(`offset`)),
+    INDEX subjects_index subjects TYPE bloom_filter(0.01) GRANULARITY 2,
+    INDEX principal_index principal_id TYPE bloom_filter(0.01) GRANULARITY 2,
+    INDEX resource_index (system_key, url_template) TYPE bloom_filter(0.01) GRANULARITY 2,
+    INDEX chunk_index chunk TYPE bloom_filter(0.001) GRANULARITY 2
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (source, toStartOfHour(event_time), stream, `offset`)
+SETTINGS
+    non_replicated_deduplication_window = 1000,
+    min_columns_to_activate_adaptive_write_buffer = 1,
+    vertical_merge_algorithm_min_rows_to_activate = 1;
+
+CREATE TABLE IF NOT EXISTS superseded
+(
+    chunk String,
+    version UInt16,
+    at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (chunk, version)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE VIEW IF NOT EXISTS entries AS
+SELECT *, event_id
+FROM entries_all
+WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded);
+
+CREATE TABLE IF NOT EXISTS entries_hourly
+(
+    hour DateTime('UTC'),
+    source LowCardinality(String),
+    system_key LowCardinality(String),
+    outcome LowCardinality(String),
+    tls_version LowCardinality(String),
+    principal_type LowCardinality(String),
+    transfer_kind LowCardinality(String),
+    entries UInt64,
+    denied UInt64,
+    with_subjects UInt64,
+    special UInt64,
+    undocumented UInt64,
+    bytes_out UInt64
+)
+ENGINE = SummingMergeTree
+PARTITION BY toYYYYMM(hour)
+ORDER BY (source, hour, system_key, outcome, tls_version, principal_type, transfer_kind)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS entries_hourly_mv TO entries_hourly AS
+SELECT
+    toStartOfHour(event_time) AS hour,
+    source, system_key, outcome, tls_version, principal_type, transfer_kind,
+    count() AS entries,
+    countIf(outcome = 'denied') AS denied,
+    countIf(subject_count > 0) AS with_subjects,
+    countIf(special_category) AS special,
+    countIf(notEmpty(categories) AND NOT purpose_documented) AS undocumented,
+    sum(bytes_out) AS bytes_out
+FROM entries_all
+GROUP BY hour, source, system_key, outcome, tls_version, principal_type, transfer_kind;
+
+INSERT INTO migrations VALUES (1, '00001_entries.sql', '059e3f8477731ca5a4c2e7f718f06737173f3f39d4cc1bf804d97302de53984f', now64(3));
+
+CREATE TABLE IF NOT EXISTS findings_all
+(
+    id String CODEC(ZSTD(1)),
+    kind LowCardinality(String),
+    control LowCardinality(String),
+    control_version UInt16,
+    severity LowCardinality(String),
+    time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    until DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    detected DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    source LowCardinality(String),
+    system LowCardinality(String),
+    principal String CODEC(ZSTD(1)),
+    principal_kind LowCardinality(String),
+    principal_label LowCardinality(String),
+    resource LowCardinality(String),
+    purpose LowCardinality(String),
+    categories Array(LowCardinality(String)),
+    subjects Array(String) CODEC(ZSTD(1)),
+    entry_id String CODEC(ZSTD(1)),
+    count UInt64 CODEC(ZSTD(1)),
+    facts Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    chunk LowCardinality(String),
+    version UInt16,
+    `row` UInt32 CODEC(Delta(4), ZSTD(1)),
+    INDEX chunk_index chunk TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (id, detected)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE VIEW IF NOT EXISTS findings AS
+SELECT *
+FROM findings_all
+WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+ORDER BY id, detected
+LIMIT 1 BY id;
+
+CREATE TABLE IF NOT EXISTS rejections
+(
+    stream LowCardinality(String),
+    generation UInt32,
+    `offset` UInt64 CODEC(Delta(8), ZSTD(1)),
+    source LowCardinality(String),
+    format LowCardinality(String),
+    received DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    reason LowCardinality(String),
+    `column` UInt32 CODEC(ZSTD(1)),
+    expected LowCardinality(String),
+    length UInt64 CODEC(ZSTD(1)),
+    mark UInt32 CODEC(NONE),
+    sealed_key String CODEC(ZSTD(1)),
+    sealed String CODEC(NONE),
+    chunk LowCardinality(String),
+    version UInt16,
+    `row` UInt32 CODEC(Delta(4), ZSTD(1)),
+    event_id String ALIAS concat(stream, '-', toString(generation), '-', toString(`offset`)),
+    INDEX chunk_index chunk TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toDate(received)
+ORDER BY (source, stream, `offset`)
+TTL toDateTime(received) + INTERVAL 30 DAY
+SETTINGS non_replicated_deduplication_window = 1000, ttl_only_drop_parts = 1;
+
+CREATE TABLE IF NOT EXISTS chunks
+(
+    id String,
+    version UInt16,
+    state LowCardinality(String),
+    partition UInt32,
+    from UInt64 CODEC(Delta(8), ZSTD(1)),
+    until UInt64 CODEC(Delta(8), ZSTD(1)),
+    opened DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    at DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    parser LowCardinality(String),
+    policy LowCardinality(String),
+    data_map LowCardinality(String),
+    controls LowCardinality(String),
+    country LowCardinality(String),
+    keys LowCardinality(String),
+    salt String CODEC(NONE),
+    streams Array(LowCardinality(String)),
+    stream_generations Array(UInt64),
+    stream_from Array(UInt64),
+    stream_until Array(UInt64),
+    stream_taps Array(LowCardinality(String)),
+    stream_boots Array(LowCardinality(String)),
+    stream_sequences Array(UInt64),
+    stream_heads Array(String),
+    entries UInt32,
+    rejections UInt32,
+    findings UInt32,
+    roots Map(LowCardinality(String), String),
+    row_marks Map(LowCardinality(String), String) CODEC(NONE)
+)
+ENGINE = MergeTree
+ORDER BY (partition, from, id, version, state)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS stream_ranges
+(
+    stream LowCardinality(String),
+    generation UInt32,
+    from UInt64 CODEC(Delta(8), ZSTD(1)),
+    until UInt64 CODEC(Delta(8), ZSTD(1)),
+    tap LowCardinality(String),
+    boot LowCardinality(String),
+    sequence UInt64,
+    head String,
+    chunk String,
+    version UInt16,
+    at DateTime64(9, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (stream, generation, from)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS stream_ranges_mv TO stream_ranges AS
+SELECT
+    r.1 AS stream, toUInt32(r.2) AS generation, r.3 AS from, r.4 AS until,
+    r.5 AS tap, r.6 AS boot, r.7 AS sequence, r.8 AS head,
+    id AS chunk, version, at
+FROM chunks
+ARRAY JOIN arrayZip(streams, stream_generations, stream_from, stream_until,
+    stream_taps, stream_boots, stream_sequences, stream_heads) AS r
+WHERE state = 'closed';
+
+CREATE TABLE IF NOT EXISTS leaves
+(
+    chunk String,
+    version UInt16,
+    leaf UInt64,
+    at DateTime64(9, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (chunk, version)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS completeness
+(
+    source LowCardinality(String),
+    hour DateTime('UTC'),
+    received UInt64,
+    missing UInt64,
+    rejected UInt64
+)
+ENGINE = SummingMergeTree
+ORDER BY (source, hour)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+INSERT INTO migrations VALUES (2, '00002_record.sql', 'b415be87b5044a051babba876d39b989e5978da510d047307fd9ed3c3f494458', now64(3));
+
+ALTER TABLE entries_all MODIFY SETTING min_rows_for_wide_part = 131072, merge_selector_base = 40;
+
+ALTER TABLE findings_all MODIFY SETTING min_rows_for_wide_part = 131072;
+
+INSERT INTO migrations VALUES (4, '00004_parts.sql', 'b014c00ef359d3f9c2509b9ba9059f45dd7e2e3c4d48705050c7f854951f4fd1', now64(3));
+
+ALTER TABLE entries_all MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE findings_all MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE chunks MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+CREATE OR REPLACE VIEW entries AS
+SELECT *, event_id
+FROM entries_all
+WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+    AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded));
+
+CREATE OR REPLACE VIEW findings AS
+SELECT *
+FROM findings_all
+WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+    AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded))
+ORDER BY id, detected
+LIMIT 1 BY id;
+
+RENAME TABLE rejections TO rejections_all;
+
+ALTER TABLE rejections_all ADD COLUMN IF NOT EXISTS hour DateTime64(9, 'UTC') DEFAULT toStartOfHour(received) CODEC(Delta(8), ZSTD(1));
+
+ALTER TABLE rejections_all MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS replayed
+(
+    stream LowCardinality(String),
+    generation UInt32,
+    `offset` UInt64 CODEC(Delta(8), ZSTD(1)),
+    chunk String
+)
+ENGINE = MergeTree
+ORDER BY (chunk, stream, generation, `offset`)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE VIEW IF NOT EXISTS rejections AS
+SELECT *, event_id
+FROM rejections_all
+WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+    AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded))
+    AND (stream, generation, `offset`) NOT IN (
+        SELECT stream, generation, `offset` FROM replayed WHERE chunk IN (SELECT chunk FROM superseded));
+
+DROP VIEW IF EXISTS entries_hourly_mv;
+
+RENAME TABLE entries_hourly TO entries_hourly_all;
+
+ALTER TABLE entries_hourly_all
+    ADD COLUMN IF NOT EXISTS chunk LowCardinality(String),
+    ADD COLUMN IF NOT EXISTS version UInt16,
+    MODIFY ORDER BY (source, hour, system_key, outcome, tls_version, principal_type, transfer_kind, chunk, version);
+
+ALTER TABLE entries_hourly_all MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS entries_hourly_filled TO entries_hourly_all AS
+SELECT
+    toStartOfHour(event_time) AS hour,
+    source, system_key, outcome, tls_version, principal_type, transfer_kind,
+    count() AS entries,
+    countIf(outcome = 'denied') AS denied,
+    countIf(subject_count > 0) AS with_subjects,
+    countIf(special_category) AS special,
+    countIf(notEmpty(categories) AND NOT purpose_documented) AS undocumented,
+    sum(bytes_out) AS bytes_out,
+    if(entries_all.version = 1, '', entries_all.chunk) AS chunk,
+    if(entries_all.version = 1, toUInt16(0), entries_all.version) AS version
+FROM entries_all
+GROUP BY hour, source, system_key, outcome, tls_version, principal_type, transfer_kind, chunk, version;
+
+CREATE VIEW IF NOT EXISTS entries_hourly AS
+SELECT * EXCEPT (chunk, version)
+FROM entries_hourly_all
+WHERE version = 0 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded);
+
+RENAME TABLE completeness TO completeness_all;
+
+ALTER TABLE completeness_all
+    ADD COLUMN IF NOT EXISTS chunk LowCardinality(String),
+    ADD COLUMN IF NOT EXISTS version UInt16,
+    MODIFY ORDER BY (source, hour, chunk, version);
+
+ALTER TABLE completeness_all MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_entries TO completeness_all AS
+SELECT source, toStartOfHour(event_time) AS hour, count() AS received, 0 AS missing, 0 AS rejected,
+    if(entries_all.version = 1, '', entries_all.chunk) AS chunk,
+    if(entries_all.version = 1, toUInt16(0), entries_all.version) AS version
+FROM entries_all
+GROUP BY source, hour, chunk, version;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_rejections TO completeness_all AS
+SELECT source, toStartOfHour(rejections_all.hour) AS hour, count() AS received, 0 AS missing, count() AS rejected,
+    if(rejections_all.version = 1, '', rejections_all.chunk) AS chunk,
+    if(rejections_all.version = 1, toUInt16(0), rejections_all.version) AS version
+FROM rejections_all
+WHERE reason != 'tap'
+GROUP BY source, hour, chunk, version;
+
+CREATE VIEW IF NOT EXISTS completeness AS
+SELECT * EXCEPT (chunk, version)
+FROM completeness_all
+WHERE version = 0 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded);
+
+INSERT INTO migrations VALUES (5, '00005_versions.sql', 'cac1c7b9ecd854f85e76a16a6359796ab776c929af1ad477e8dd8bd886540af0', now64(3));
+
+CREATE TABLE IF NOT EXISTS capsules
+(
+    id String,
+    class LowCardinality(String),
+    month LowCardinality(String),
+    delegator String,
+    key_id LowCardinality(String),
+    capsule String,
+    first DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    last DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    originals UInt32,
+    chunk String,
+    version UInt16
+)
+ENGINE = MergeTree
+ORDER BY (chunk, version, class, month, id)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS originals
+(
+    stream LowCardinality(String),
+    generation UInt32,
+    `offset` UInt64 CODEC(Delta(8), ZSTD(1)),
+    class LowCardinality(String),
+    month LowCardinality(String),
+    field LowCardinality(String),
+    capsule LowCardinality(String),
+    sealed String CODEC(NONE),
+    chunk LowCardinality(String),
+    version UInt16,
+    `row` UInt32 CODEC(Delta(4), ZSTD(1)),
+    event_id String ALIAS concat(stream, '-', toString(generation), '-', toString(`offset`)),
+    INDEX chunk_index chunk TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY month
+ORDER BY (stream, `offset`, field)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+ALTER TABLE chunks ADD COLUMN IF NOT EXISTS capsules UInt32;
+
+ALTER TABLE chunks ADD COLUMN IF NOT EXISTS originals UInt32;
+
+INSERT INTO migrations VALUES (6, '00006_originals.sql', 'd28e7e5feb34434aaa5979c589adee03eccc81d9acd1a04f5ad173230222945d', now64(3));
+
+ALTER TABLE rejections_all MODIFY TTL toDateTime(received) + INTERVAL 20 YEAR SETTINGS materialize_ttl_after_modify = 0;
+
+ALTER TABLE rejections_all REMOVE TTL;
+
+CREATE TABLE IF NOT EXISTS expired_all
+(
+    class LowCardinality(String),
+    chunk String,
+    version UInt16,
+    source LowCardinality(String),
+    first DateTime64(9, 'UTC'),
+    last DateTime64(9, 'UTC'),
+    rows UInt64,
+    at DateTime64(9, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (class, chunk, version, source)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE VIEW IF NOT EXISTS expired AS
+SELECT class, chunk, version, source, min(e.first) AS first, max(e.last) AS last, max(e.rows) AS rows, max(e.at) AS at
+FROM expired_all AS e
+GROUP BY class, chunk, version, source;
+
+CREATE TABLE IF NOT EXISTS kept_capsules
+(
+    chunk String,
+    version UInt16,
+    id String
+)
+ENGINE = MergeTree
+ORDER BY (chunk, version, id)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+INSERT INTO migrations VALUES (8, '00008_retention.sql', '83e04cd79f3f1254a2b7dcccec18d704b50dabff43e5bd8f4537585dbe985809', now64(3));
+
+CREATE USER IF NOT EXISTS `tallystick_writer` IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
+
+CREATE USER IF NOT EXISTS `tallystick_reader` IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
+
+GRANT SELECT ON tallystick.* TO `tallystick_reader`;
+
+GRANT INSERT, ALTER UPDATE, ALTER DELETE ON tallystick.* TO `tallystick_writer`;
+
+GRANT SELECT(event_time, source, system_key, outcome, tls_version, principal_type, transfer_kind, subject_count, special_category, categories, purpose_documented, bytes_out, chunk, version) ON tallystick.entries_all TO `tallystick_writer`;
+
+GRANT SELECT(source, hour, reason, stream, generation, offset, chunk, version) ON tallystick.rejections_all TO `tallystick_writer`;
+
+GRANT SELECT(source, hour, reason, chunk, version) ON tallystick.rejections TO `tallystick_writer`;
+
+GRANT SELECT(chunk, version, capsule) ON tallystick.originals TO `tallystick_writer`;
+
+GRANT SELECT(chunk, version, id) ON tallystick.kept_capsules TO `tallystick_writer`;
+
+GRANT SELECT(chunk, version) ON tallystick.superseded TO `tallystick_writer`;
+
+GRANT SELECT(stream, generation, offset, chunk) ON tallystick.replayed TO `tallystick_writer`;
