@@ -13,6 +13,7 @@ import (
 type memory struct {
 	chunks     []*memoryChunk
 	superseded []audit.ChunkKey
+	replayed   map[string][2]uint64
 }
 
 type memoryChunk struct {
@@ -50,6 +51,15 @@ func (m *memory) EachStored(_ context.Context, f func(audit.ChunkKey) error) err
 func (m *memory) EachSuperseded(_ context.Context, f func(audit.ChunkKey) error) error {
 	for _, k := range m.superseded {
 		if err := f(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) EachReplayed(_ context.Context, f func(string, uint64, uint64) error) error {
+	for chunk, n := range m.replayed {
+		if err := f(chunk, n[0], n[1]); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,9 @@ const (
 	ChunkUnsequenced ProblemKind = "chunk-unsequenced" // closed for longer than the grace and without leaf
 	ChunkUnknown     ProblemKind = "chunk-unknown"     // rows of a chunk of which neither log nor register knows
 	ChunkHidden      ProblemKind = "chunk-hidden"      // taken from the readers' sight without a later version in the log
+	ChunkUnseen      ProblemKind = "chunk-unseen"      // the log has a later version of a chunk than readers see
+	RejectionHidden  ProblemKind = "rejection-hidden"  // rejections are hidden that no replay read
+	RejectionShown   ProblemKind = "rejection-shown"   // lines are shown as rejections that are entries now
 	CheckpointForged ProblemKind = "checkpoint-forged" // not signed by the ledger's key
 	LogDamaged       ProblemKind = "log-damaged"       // the leaves do not give the checkpoint's root
 	LogRolledBack    ProblemKind = "log-rolled-back"   // the log is shorter than the checkpoint given

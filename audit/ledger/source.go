@@ -15,6 +15,11 @@ type Source interface {
 	EachState(ctx context.Context, f func(audit.ChunkState) error) error
 	// EachSuperseded calls f with each version that readers no longer see.
 	EachSuperseded(ctx context.Context, f func(audit.ChunkKey) error) error
+	// EachReplayed calls f with each chunk of replayed rejections that readers see
+	// and that does not hold exactly the lines which it hides as rejections:
+	// strange are those that it hides and does not hold, shown those that it
+	// holds and does not hide.
+	EachReplayed(ctx context.Context, f func(chunk string, strange, shown uint64) error) error
 	// EachStored calls f with each version of which a table has rows.
 	EachStored(ctx context.Context, f func(audit.ChunkKey) error) error
 	EntriesOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Entry) error) error

@@ -100,6 +100,7 @@ type leafAt struct {
 	index  uint64
 	rows   uint64 // that it counts in all tables
 	hash   Hash   // of its bytes, so that the second reading is of the same
+	at     time.Time
 	inSpan bool
 	stored bool
 	salt   []byte
@@ -198,7 +199,7 @@ func (v *verification) note(l Leaf, index uint64, hash Hash) {
 		if v.leaves[k] != nil {
 			return
 		}
-		at := &leafAt{index: index, hash: hash, inSpan: v.inSpan(l, index)}
+		at := &leafAt{index: index, hash: hash, at: l.Time, inSpan: v.inSpan(l, index)}
 		for _, t := range l.Tables {
 			at.rows += t.Count
 		}
@@ -280,13 +281,14 @@ func (v *verification) findStrangers(ctx context.Context, known map[audit.ChunkK
 }
 
 // findHidden names versions that readers no longer see although no later version
-// of the chunk is in the log.
+// of the chunk is in the log, and versions in the log that readers don't see.
 func (v *verification) findHidden(ctx context.Context) error {
-	newest := map[string]uint16{}
+	newest, hidden := map[string]uint16{}, map[audit.ChunkKey]bool{}
 	for k := range v.leaves {
 		newest[k.ID] = max(newest[k.ID], k.Version)
 	}
 	err := v.src.EachSuperseded(ctx, func(k audit.ChunkKey) error {
+		hidden[k] = true
 		if newest[k.ID] <= k.Version {
 			v.problem(Problem{Kind: ChunkHidden, Chunk: k.ID, Version: k.Version})
 		}
@@ -295,5 +297,34 @@ func (v *verification) findHidden(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("failed to read which chunks were replaced: %w", err)
 	}
+	for k, at := range v.leaves {
+		if k.Version > 1 && !hidden[audit.ChunkKey{ID: k.ID, Version: k.Version - 1}] && v.o.Now().Sub(at.at) > v.o.Grace {
+			v.problem(Problem{Kind: ChunkUnseen, Chunk: k.ID, Version: k.Version})
+		}
+	}
+	return v.findReplayed(ctx)
+}
+
+// findReplayed names chunks of replayed rejections by which others are hidden,
+// or which show lines as rejections that are entries now.
+func (v *verification) findReplayed(ctx context.Context) error {
+	err := v.src.EachReplayed(ctx, func(chunk string, strange, shown uint64) error {
+		k := audit.ChunkKey{ID: chunk, Version: replayedVersion}
+		switch {
+		case v.gone[k].of(TableEntries):
+		case strange > 0:
+			v.problem(Problem{Kind: RejectionHidden, Chunk: chunk, Version: replayedVersion, Table: TableRejections})
+		case shown > 0:
+			v.problem(Problem{Kind: RejectionShown, Chunk: chunk, Version: replayedVersion, Table: TableRejections})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to read which rejections were replayed: %w", err)
+	}
 	return nil
 }
+
+// replayedVersion is the version of a chunk of replayed rejections: of version 1,
+// which never was, the insert that hides it shows them.
+const replayedVersion = 2

@@ -138,6 +138,16 @@ func TestVerify(t *testing.T) {
 			f.store.add("x", 3)
 			f.store.chunk("x").open = true
 		}, nil},
+		{"a version that readers don't see", func(t *testing.T, f *fixture) {
+			l := leafOf("c1")
+			l.Version, f.opts.Grace = 2, 10*time.Second
+			_, err := f.log.Append(context.Background(), l)
+			must(t, err)
+		}, []ledger.Problem{{Kind: ledger.ChunkMissing, Chunk: "c1", Version: 2}, {Kind: ledger.ChunkUnseen, Chunk: "c1", Version: 2}}},
+		{"a rejection hidden in the name of a replay", func(_ *testing.T, f *fixture) { f.store.replayed = map[string][2]uint64{"replay-1": {1, 0}} },
+			[]ledger.Problem{{Kind: ledger.RejectionHidden, Chunk: "replay-1", Version: 2, Table: "rejections"}}},
+		{"a replayed rejection shown again", func(_ *testing.T, f *fixture) { f.store.replayed = map[string][2]uint64{"replay-1": {0, 2}} },
+			[]ledger.Problem{{Kind: ledger.RejectionShown, Chunk: "replay-1", Version: 2, Table: "rejections"}}},
 		{"a chunk hidden from readers", func(_ *testing.T, f *fixture) {
 			f.store.superseded = append(f.store.superseded, audit.ChunkKey{ID: "c2", Version: 1})
 		}, []ledger.Problem{{Kind: ledger.ChunkHidden, Chunk: "c2", Version: 1}}},

@@ -126,13 +126,6 @@ func (s *Store) InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audi
 	return s.insertFindings(ctx, c.ID, c.Version, tokenOf(c, "findings"), fs, kept)
 }
 
-// InsertOtherFindings writes findings that come from no chunk, such as those of
-// windowed controls, once per batch name. The view findings shows the first
-// that was detected under an id, so raising one again does no harm.
-func (s *Store) InsertOtherFindings(ctx context.Context, batch string, fs []audit.Finding) error {
-	return s.insertFindings(ctx, "", 0, "findings-"+batch, fs, nil)
-}
-
 func (s *Store) insertFindings(ctx context.Context, chunk string, version uint16, token string, fs []audit.Finding, kept *Kept) error {
 	b := newBlock(s.findings)
 	for i := range fs {

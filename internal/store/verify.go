@@ -52,9 +52,28 @@ func (s *Store) EachSuperseded(ctx context.Context, fn func(audit.ChunkKey) erro
 	return s.eachKey(ctx, "superseded", fn)
 }
 
+// EachReplayed calls fn for each chunk of replayed rejections that readers see
+// and whose entries are not exactly the lines that replayed names.
+func (s *Store) EachReplayed(ctx context.Context, fn func(chunk string, strange, shown uint64) error) error {
+	type row struct {
+		chunk          string
+		strange, shown uint64
+	}
+	t := &table[row]{name: "replayed", fields: []field[row]{
+		str("chunk", func(r *row) *string { return &r.chunk }),
+		u64("strange", func(r *row) *uint64 { return &r.strange }),
+		u64("shown", func(r *row) *uint64 { return &r.shown }),
+	}}
+	const line = "SELECT CAST(t.chunk, 'String') AS chunk, CAST(t.stream, 'String') AS stream, generation, `offset`, "
+	return each(ctx, s, t, `FROM (SELECT chunk, countIf(hidden AND NOT held) AS strange, countIf(held AND NOT hidden) AS shown FROM (
+		SELECT chunk, max(h) AS hidden, max(e) AS held FROM (`+line+`1 AS h, 0 AS e FROM replayed AS t
+			UNION ALL `+line+`0 AS h, 1 AS e FROM entries_all AS t WHERE t.chunk IN (SELECT id FROM chunks WHERE partition = {none:UInt32} AND version = 2))
+		GROUP BY chunk, stream, generation, `+"`offset`"+`) WHERE chunk IN (SELECT chunk FROM superseded) GROUP BY chunk HAVING strange + shown > 0)`,
+		clickhouse.Parameters{"none": fmt.Sprint(uint32(NoPartition))}, func(r *row) error { return fn(r.chunk, r.strange, r.shown) })
+}
+
 // EachStored calls fn for each version of a chunk that has rows in the store,
-// once a table. Findings that come from no chunk are
-// left out.
+// once a table. Findings of no chunk, which versions before stored, are left out.
 func (s *Store) EachStored(ctx context.Context, fn func(audit.ChunkKey) error) error {
 	for _, name := range []string{s.entries.name, s.rejections.name, s.findings.name, s.capsules.name, s.originals.name} {
 		if err := s.eachKey(ctx, name, fn); err != nil {

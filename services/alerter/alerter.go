@@ -59,8 +59,8 @@ type Consumer interface {
 // the one.
 type Store interface {
 	Select(ctx context.Context, sql string, args ...any) (*store.Result, error)
-	// InsertOtherFindings stores findings that come from no chunk, once per
-	// batch name.
+	// InsertOtherFindings stores findings that come from no lines, once per
+	// batch name, as a chunk of their own.
 	InsertOtherFindings(ctx context.Context, batch string, fs []audit.Finding) error
 }
 

@@ -168,7 +168,7 @@ func (a *Alerter) unraised(ctx context.Context, fs []windowed) ([]windowed, erro
 	return out, err
 }
 
-// Raise stores findings that come from no chunk and handles them. Raising one
+// Raise stores findings that come from no lines and handles them. Raising one
 // again does nothing.
 func (a *Alerter) Raise(ctx context.Context, fs ...audit.Finding) error {
 	if len(fs) == 0 {

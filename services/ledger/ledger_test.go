@@ -83,8 +83,9 @@ func (m *memory) EachState(_ context.Context, f func(audit.ChunkState) error) er
 	}
 	return nil
 }
-func (m *memory) EachStored(context.Context, func(audit.ChunkKey) error) error     { return nil }
-func (m *memory) EachSuperseded(context.Context, func(audit.ChunkKey) error) error { return nil }
+func (m *memory) EachStored(context.Context, func(audit.ChunkKey) error) error           { return nil }
+func (m *memory) EachSuperseded(context.Context, func(audit.ChunkKey) error) error       { return nil }
+func (m *memory) EachReplayed(context.Context, func(string, uint64, uint64) error) error { return nil }
 func (m *memory) EntriesOf(context.Context, []string, func(audit.ChunkKey, uint32, *audit.Entry) error) error {
 	return nil
 }

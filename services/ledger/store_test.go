@@ -145,13 +145,20 @@ func TestVerifyRealStore(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	put(t, s, "c1", 10)
 	put(t, s, "c2", 10)
+	at := time.Now().UTC()
+	for range 2 { // a batch that comes again
+		must(t, s.InsertOtherFindings(ctx, "window", []audit.Finding{{ID: "W1", Kind: audit.Violation, Control: "DN-01", Time: at, Until: at, Detected: at, Count: 3}}))
+	}
 	must(t, l.Step(ctx))
 	must(t, l.Step(ctx))
+	if size := l.Checkpoint().Size; size != 3 {
+		t.Errorf("%d leaves, want one for each chunk and one for the findings that come from none", size)
+	}
 	verify := func(want ...core.Problem) {
 		t.Helper()
 		res, err := l.Verify(ctx, s, ledger.VerifyOptions{}, nil)
 		must(t, err)
-		if diff := cmp.Diff(res.Problems, want); diff != "" || res.Chunks != 2 {
+		if diff := cmp.Diff(res.Problems, want); diff != "" || res.Chunks != 3 {
 			t.Fatalf("%d chunks (-got +want)\n%s", res.Chunks, diff)
 		}
 	}
@@ -159,7 +166,7 @@ func TestVerifyRealStore(t *testing.T) {
 	tamper := func(sql string) {
 		t.Helper()
 		client := http.Client{Transport: engine.Transport()}
-		res, err := client.Post("http://engine/?database=ledger_test", "text/plain", strings.NewReader(sql+" SETTINGS mutations_sync = 1"))
+		res, err := client.Post("http://engine/?database=ledger_test&mutations_sync=1&async_insert=0", "text/plain", strings.NewReader(sql))
 		must(t, err)
 		defer func() { _ = res.Body.Close() }()
 		if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
@@ -174,4 +181,13 @@ func TestVerifyRealStore(t *testing.T) {
 	verify(changed, removed)
 	tamper("ALTER TABLE rejections_all UPDATE sealed = 'x' WHERE chunk = 'c2' AND row = 1")
 	verify(changed, removed, core.Problem{Kind: core.RowChanged, Chunk: "c2", Version: 1, Table: "rejections", Row: 1, EntryID: "s-0-9"})
+	tamper("ALTER TABLE rejections_all UPDATE sealed = '\\x02\\xff' WHERE chunk = 'c2' AND row = 1")
+	tamper("ALTER TABLE findings_all UPDATE count = 1 WHERE id = 'W1'")
+	window := core.Problem{Kind: core.RowChanged, Chunk: "findings-window", Version: 1, Table: "findings", EntryID: "W1"}
+	verify(changed, removed, window)
+	tamper("INSERT INTO replayed SELECT stream, generation, offset, 'replay-x' FROM rejections_all LIMIT 1")
+	verify(changed, removed, window) // nobody sees it yet
+	tamper("INSERT INTO superseded VALUES ('replay-x', 1, now())")
+	verify(changed, removed, window, core.Problem{Kind: core.ChunkHidden, Chunk: "replay-x", Version: 1},
+		core.Problem{Kind: core.RejectionHidden, Chunk: "replay-x", Version: 2, Table: "rejections"})
 }
