@@ -3,6 +3,7 @@ package services_test
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,12 @@ func TestOpensOlderFolder(t *testing.T) {
 	}
 	if v := s.verify(); !v.OK || v.Chunks != 1 {
 		t.Errorf("verify: %+v", v)
+	}
+	if ddl := s.rows("SHOW CREATE TABLE rejections_all")[0][0]; strings.Contains(ddl, "TTL") {
+		t.Errorf("rejections go by themselves: %s", ddl)
+	}
+	if n := s.count("SELECT count() FROM expired"); n != 0 {
+		t.Errorf("%d classes of chunks are gone", n)
 	}
 	more := s.write("more.log", pages(time.Now().UTC().Add(-time.Hour), 0, 50)...)
 	if sum := s.ingest(services.IngestRequest{Files: []string{more}, Format: "nginx:combined"}); sum.Entries != 50 {
