@@ -76,6 +76,9 @@ func (s *RowSet) Add(canonical []byte) {
 	s.hashes = append(s.hashes, s.hasher.hash(uint64(len(s.hashes)), canonical))
 }
 
+// AddErased adds the next row, of which only the hash is left.
+func (s *RowSet) AddErased(h Hash) { s.hashes = append(s.hashes, h) }
+
 // Prove makes the proof of a row whose number and canonical bytes are given,
 // with the leaf at index under checkpoint cp.
 func (s *RowSet) Prove(ctx context.Context, log *Reader, cp Checkpoint, index, number uint64, canonical []byte) (*RowProof, error) {

@@ -15,6 +15,7 @@ type chunk struct {
 	key    chunkKey
 	leaf   Leaf
 	gone   map[string]bool // tables with a tombstone
+	erased map[uint32]Hash // originals with a tombstone of their own
 	hasher rowHasher
 	rows   placed // of the table that is being read
 }
@@ -33,7 +34,7 @@ type placed struct {
 }
 
 // add puts the hash of a row where its number says.
-func (p *placed) add(r *row, h *rowHasher) {
+func (p *placed) add(r *row, h *rowHasher, erased map[uint32]Hash) {
 	n := uint64(r.n)
 	if n >= p.limit || n < uint64(len(p.have)) && p.have[n] {
 		if p.extras == 0 || n < p.extra {
@@ -45,8 +46,33 @@ func (p *placed) add(r *row, h *rowHasher) {
 	for uint64(len(p.have)) <= n {
 		p.have, p.hashes = append(p.have, false), append(p.hashes, Hash{})
 	}
-	p.hashes[n], p.have[n] = h.hash(n, r.canonical), true
+	p.hashes[n], p.have[n] = rowHash(r, h, erased), true
 	p.count++
+}
+
+// rowHash is the hash of a row; of an original that was erased, the one that its
+// tombstone has.
+func rowHash(r *row, h *rowHasher, erased map[uint32]Hash) Hash {
+	if r.empty {
+		if hash, ok := erased[r.n]; ok {
+			return hash
+		}
+	}
+	return h.hash(uint64(r.n), r.canonical)
+}
+
+// fill adds the erased rows that are not there at all.
+func (p *placed) fill(erased map[uint32]Hash) {
+	for n, hash := range erased {
+		if uint64(n) >= p.limit || uint64(n) < uint64(len(p.have)) && p.have[n] {
+			continue
+		}
+		for uint64(len(p.have)) <= uint64(n) {
+			p.have, p.hashes = append(p.have, false), append(p.hashes, Hash{})
+		}
+		p.hashes[n], p.have[n] = hash, true
+		p.count++
+	}
 }
 
 // gives reports whether all rows are there and give the root.
@@ -119,7 +145,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 			continue
 		}
 		out = append(out, Problem{Kind: kind, Chunk: c.key.ID, Version: c.key.Version, Table: table, Row: n})
-		wrong[c.key] = &naming{at: len(out) - 1, hasher: &c.hasher, marks: marks[c.key]}
+		wrong[c.key] = &naming{at: len(out) - 1, hasher: &c.hasher, erased: c.erased, marks: marks[c.key]}
 		names = append(names, c.key.ID)
 	}
 	if len(names) == 0 {
@@ -141,6 +167,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 type naming struct {
 	at     int
 	hasher *rowHasher
+	erased map[uint32]Hash
 	marks  []byte
 	strong bool // the id found is of a row that does not fit its mark
 }
@@ -157,7 +184,7 @@ func (w *naming) see(p *Problem, r *row) {
 		if n != p.Row || w.strong {
 			return
 		}
-		h := w.hasher.hash(n, r.canonical)
+		h := rowHash(r, w.hasher, w.erased)
 		w.strong = (n+1)*MarkSize > uint64(len(w.marks)) || !bytes.Equal(h[:MarkSize], markAt(w.marks, n))
 		if w.strong || p.EntryID == "" {
 			p.EntryID = r.id()

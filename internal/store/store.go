@@ -69,6 +69,7 @@ type Store struct {
 	marks      *table[Mark]
 	capsules   *table[capsule]
 	originals  *table[original]
+	links      *table[audit.Link]
 }
 
 // base are the settings of every statement. The query log would keep literals,
@@ -110,7 +111,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
 		entries: entriesTable(), rejections: rejectionsTable(), findings: findingsTable(),
 		chunks: chunksTable(), leaves: leavesTable(), complete: completenessTable(),
 		ranges: streamRangesTable(), marks: marksTable(),
-		capsules: capsulesTable(), originals: originalsTable(),
+		capsules: capsulesTable(), originals: originalsTable(), links: linksTable(),
 	}
 	if err := s.migrate(ctx, migrations()); err != nil {
 		_ = conn.Close()
