@@ -1,0 +1,426 @@
+package services_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/audit/erased"
+	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/services"
+)
+
+// The person of these tests, by every identifier that the lines have.
+const (
+	anasMail = "ana.silva@example.org"
+	anasName = "ana.silva"
+	anasAddr = "203.0.113.77"
+	request  = "DSR-7"
+)
+
+var anasIDs = []services.Identifier{{Kind: "email", Value: anasMail}, {Kind: "user", Value: anasName}}
+
+const erasureMap = `organisation: {key: own, name: Aurora, country: DE}
+systems:
+- {key: shop, name: Shop, country: DE}
+purposes:
+- key: sale
+  name: {en: Sale, pt-BR: Venda}
+  data_use: essential.service
+  legal_basis: {gdpr: "6(1)(b)"}
+  categories: [user.contact]
+  subject_types: [customer]
+  retention: 24 months
+  from: 2025-01-01
+resources:
+- {system: shop, match: "GET /products/*", categories: []}
+- {system: shop, match: "GET /find?who={subject:email}", categories: [user.contact.email], subject_types: [customer], purposes: [sale]}
+`
+
+// ofAna are lines of several days about Ana, by Ana, and about others.
+func ofAna(from time.Time, days int) (lines []string, about int) {
+	for d := range days {
+		at := from.AddDate(0, 0, d)
+		for i := range 5 {
+			lines = append(lines,
+				combined(at, "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"),
+				combined(at, anasAddr, anasName, fmt.Sprintf("GET /products/%d HTTP/1.1", i), 200, "-", "curl/8.5.0"),
+				combined(at, "192.0.2.9", "-", fmt.Sprintf("GET /find?who=bob%d@example.org HTTP/1.1", i), 200, "-", "curl/8.5.0"))
+			about += 2
+			at = at.Add(time.Second)
+		}
+	}
+	return lines, about
+}
+
+// erasureSite is a site with lines about Ana of some days before now.
+func erasureSite(t *testing.T) (s *site, about int) {
+	s = newSite(t)
+	s.cfg.Kafka.Keep = time.Hour
+	s.cfg.DataMap = s.write("datamap.yaml", erasureMap)
+	s.vault(time.Now().UTC())
+	lines, about := ofAna(time.Now().UTC().AddDate(0, 0, -3).Truncate(time.Second), 3)
+	path := s.write("shop.log", lines...)
+	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined", System: "shop", Principal: []string{"remote_user"}}}
+	s.start("ledger", "auditor")
+	s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined"})
+	register := "id,law,type,received,manner,verification,acknowledged,extended,responded,outcome,denial_reason\n" +
+		request + ",gdpr,erasure,2026-01-05,web,verified,,,,open,\nDSR-8,gdpr,access,2026-01-05,web,verified,,,,open,\nDSR-9,gdpr,erasure,2026-01-05,web,open,,,,open,\n"
+	if _, err := s.app.ImportRequests(t.Context(), services.ImportRequest{Name: "requests.csv", Data: []byte(register)}); err != nil {
+		t.Fatal(err)
+	}
+	return s, about
+}
+
+// ask is one call of erase.
+func (s *site) ask(r services.EraseRequest) erased.Answer {
+	s.t.Helper()
+	res, err := s.app.Erase(s.t.Context(), r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res.Answer
+}
+
+// approved asks for Ana's erasure and has a second person approve it.
+func (s *site) approved() {
+	s.t.Helper()
+	a := s.ask(services.EraseRequest{Request: request, Identifiers: anasIDs})
+	if a.State != erased.StateWaiting {
+		s.t.Fatalf("%+v", a)
+	}
+	if err := s.app.AddUser(s.t.Context(), services.UserRequest{Name: "bea.officer", Password: "a few unrelated words", Roles: []string{"key_officer"}}); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.app.Decide(s.t.Context(), services.DecideRequest{ID: a.Approval, User: "bea.officer", Password: "a few unrelated words", Approve: true}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) find() erased.Found {
+	s.t.Helper()
+	return s.ask(services.EraseRequest{Request: request, Identifiers: anasIDs, DryRun: true}).Found
+}
+
+// TestErasure: a person is found before an erasure and not after it, nothing
+// brings the person back, the record verifies, old proofs hold, and once the
+// keys of the days are gone no key, table or file confirms a guess but the
+// tombstones.
+func TestErasure(t *testing.T) {
+	s, about := erasureSite(t)
+	links := s.count("SELECT uniqExact(day, pseudonym) FROM subject_links")
+	found := s.find()
+	if found.Entries != uint64(about) || found.Links != 6 || found.Originals == 0 || found.Identifiers != 2 {
+		t.Errorf("before: %+v of %d entries", found, about)
+	}
+	originals := s.count("SELECT count() FROM originals WHERE sealed != ''")
+	entry := s.rows("SELECT event_id FROM entries WHERE url_template LIKE '%find%' AND has(subject_kinds, 'email') ORDER BY offset LIMIT 1")[0][0]
+	proof, err := s.app.Prove(t.Context(), services.ProveRequest{Entry: entry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := s.plantReport()
+	if hits := s.bruteForce(); hits["table subject_links"] == 0 {
+		t.Error("the brute force does not find what is there: ", hits)
+	}
+	for _, bad := range []string{"DSR-8", "DSR-9", "DSR-10"} {
+		if _, err := s.app.Erase(t.Context(), services.EraseRequest{Request: bad, Identifiers: anasIDs}); err == nil {
+			t.Errorf("%s asks for no erasure of a verified person, and gets one", bad)
+		}
+	}
+	s.approved()
+	answer := s.ask(services.EraseRequest{Request: request})
+	if d := answer.Destroyed; answer.State != erased.StateDone || d == nil || d.Links != 6 || d.Originals != found.Originals || d.Reports != 1 || answer.Leaf == nil {
+		t.Errorf("answer: %+v", answer)
+	}
+	if !answer.Complete.After(answer.Done.Add(29 * 24 * time.Hour)) {
+		t.Errorf("the rest is gone on %s already", answer.Complete)
+	}
+	if _, err := os.Stat(report); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the stored report is there:", err)
+	}
+	if again := s.ask(services.EraseRequest{Request: request}); *again.Leaf != *answer.Leaf || !again.Done.Equal(answer.Done) {
+		t.Errorf("erased twice: %+v, then %+v", answer, again)
+	}
+	key, err := os.ReadFile(filepath.Join(s.cfg.Data, "ledger", "ledger.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean := func(when string) {
+		t.Helper()
+		if f := s.find(); f != (erased.Found{Identifiers: 2}) {
+			t.Errorf("%s: %+v", when, f)
+		}
+		if v := s.verify(); !v.OK {
+			t.Errorf("%s: %v", when, v.Faults)
+		}
+		if _, err := services.CheckProof(proof.Proof, key); err != nil {
+			t.Errorf("%s: an old proof does not hold: %v", when, err)
+		}
+	}
+	clean("after")
+	if n := s.count("SELECT uniqExact(day, pseudonym) FROM subject_links"); n != links {
+		t.Errorf("%d links, before %d: what was erased can be counted", n, links)
+	}
+	if n := s.count("SELECT count() FROM originals WHERE sealed != ''"); n != originals-int(found.Originals) {
+		t.Errorf("%d originals are left of %d", n, originals)
+	}
+
+	s.evidenceWithout(entry)
+	s.replay(services.ReplayRequest{From: time.Now().AddDate(0, 0, -10), Until: time.Now().Add(time.Hour)})
+	clean("after re-processing")
+	more, _ := ofAna(time.Now().UTC().AddDate(0, 0, -2).Truncate(time.Second), 2)
+	path := s.write("old.log", more...)
+	s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined", Source: "shop", New: true})
+	clean("after lines of before")
+	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01'"); n != 0 {
+		t.Errorf("%d findings about lines of before", n)
+	}
+	later := s.write("later.log", combined(time.Now().UTC().Add(time.Minute), "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"))
+	s.ingest(services.IngestRequest{Files: []string{later}, Format: "nginx:combined", Source: "shop", New: true})
+	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01' AND severity = 'critical'"); n != 1 {
+		t.Errorf("%d findings about a line of after", n)
+	}
+	clean("after a line of the same day")
+
+	if err := s.app.TurnKeys(t.Context(), time.Now().AddDate(0, 0, 45)); err != nil {
+		t.Fatal(err)
+	}
+	for place, n := range s.bruteForce() {
+		if place != "table tombstones" && place != "registers.db" && place != "registers.db-wal" {
+			t.Errorf("a guess is confirmed %d times by %s", n, place)
+		} else if place == "table tombstones" && n != 2+2*2 {
+			t.Errorf("%d tombstones of two values and their tags of two years", n)
+		}
+	}
+}
+
+// evidenceWithout puts out a bundle of an entry whose originals were erased,
+// beside one whose were not.
+func (s *site) evidenceWithout(entry string) {
+	s.t.Helper()
+	other := s.rows("SELECT event_id FROM originals WHERE sealed != '' AND field = 'subjects.0' ORDER BY `offset` LIMIT 1")[0][0]
+	mine := s.count("SELECT count() FROM originals WHERE sealed != '' AND event_id = '" + entry + "'")
+	theirs := s.count("SELECT count() FROM originals WHERE sealed != '' AND event_id = '" + other + "'")
+	res, err := s.app.Evidence(s.t.Context(), services.EvidenceRequest{Entries: []string{entry, other}, Reason: "CASE-9"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if res.Entries != 2 || res.Originals != mine+theirs || theirs == 0 {
+		s.t.Errorf("the bundle has %d entries and %d originals of %d and %d", res.Entries, res.Originals, mine, theirs)
+	}
+}
+
+// plantReport stores a report that shows one of Ana's pseudonyms, and one that
+// shows none, and returns the folder of the first.
+func (s *site) plantReport() string {
+	s.t.Helper()
+	name := s.rows("SELECT subjects[1] FROM entries WHERE has(subject_kinds, 'email') ORDER BY offset LIMIT 1")[0][0]
+	dir := filepath.Join(s.cfg.Data, "reports")
+	for run, content := range map[string]string{"RUN1": `{"rows":[["` + name + `"]]}`, "RUN2": `{"rows":[["` + name + `x"]]}`} {
+		if err := os.MkdirAll(filepath.Join(dir, run), 0o700); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, run, "report.json"), []byte(content), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "RUN1")
+}
+
+// bruteForce looks in every table and file for anything that a guess at Ana's
+// mail address, user name or address gives under any key that is there, or
+// without one. It returns how many patterns each place confirms.
+func (s *site) bruteForce() map[string]int {
+	s.t.Helper()
+	prfs, err := s.app.PRFs(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	g := guesses{patterns: map[uint64][]string{}}
+	for _, v := range []struct{ kind, value string }{{"email", anasMail}, {"user", anasName}, {"ipv4", anasAddr}} {
+		g.add([]byte(v.value))
+		for _, prf := range prfs {
+			tag := g.prf(prf, v.kind+"\x00"+v.value)
+			g.prf(prf, v.value)
+			for _, check := range prfs {
+				g.prf(check, "link tag\x00"+tag)
+			}
+		}
+		m, one, two := md5.Sum([]byte(v.value)), sha1.Sum([]byte(v.value)), sha256.Sum256([]byte(v.value))
+		g.digest(m[:])
+		g.digest(one[:])
+		g.digest(two[:])
+	}
+	hits := map[string]int{}
+	err = filepath.WalkDir(s.cfg.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // gone meanwhile
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil
+		}
+		if n := g.in(b); n > 0 {
+			name, _ := filepath.Rel(s.cfg.Data, path)
+			hits[name] += n
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, row := range s.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' OR name = 'erasing'") {
+		s.table(g, hits, row[0], "SELECT * FROM `"+row[0]+"`")
+	}
+	for _, row := range s.rows("SELECT name FROM system.tables WHERE database = 'system' AND name IN ('mutations', 'query_log', 'text_log', 'part_log')") {
+		s.table(g, hits, row[0], "SELECT * FROM system."+row[0])
+	}
+	for _, name := range []string{"tombstones", "erasures", "erasure_leaves", "approvals", "trail", "outbox", "day_keys"} {
+		_, rows, err := s.app.Registers().Select(s.t.Context(), "SELECT * FROM "+name, nil)
+		if err != nil {
+			s.t.Fatal(name, err)
+		}
+		if n := g.in(fmt.Append(nil, rows)); n > 0 {
+			hits["table "+name] = n
+		}
+	}
+	return hits
+}
+
+func (s *site) table(g guesses, hits map[string]int, name, sql string) {
+	s.t.Helper()
+	res, err := s.app.Store().Select(s.t.Context(), sql, store.MaxRows(100_000))
+	if err != nil || res.Cut {
+		s.t.Fatal(name, err)
+	}
+	if n := g.in(fmt.Append(nil, res.Rows)); n > 0 {
+		hits["table "+name] = n
+	}
+}
+
+// guesses are byte patterns by their first eight bytes.
+type guesses struct{ patterns map[uint64][]string }
+
+func (g guesses) add(p []byte) {
+	k := binary.BigEndian.Uint64(p)
+	g.patterns[k] = append(g.patterns[k], string(p))
+}
+
+// digest adds the ways in which a digest may be written, shortened as tokens are.
+func (g guesses) digest(sum []byte) {
+	sum = sum[:16]
+	g.add(sum)
+	g.add([]byte(hex.EncodeToString(sum)))
+	g.add([]byte(base64.RawURLEncoding.EncodeToString(sum)[:21]))
+	g.add([]byte(base64.RawStdEncoding.EncodeToString(sum)[:21]))
+}
+
+// prf adds what a key makes of a message, and returns it as a token.
+func (g guesses) prf(p *keys.PRF, msg string) string {
+	sum := p.Sum(nil, []byte(msg))
+	g.digest(sum)
+	return "v1." + p.ID + "." + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// in counts the patterns that b has, each once.
+func (g guesses) in(b []byte) int {
+	seen := map[string]bool{}
+	var window uint64
+	for i, c := range b {
+		if window = window<<8 | uint64(c); i < 7 {
+			continue
+		}
+		for _, p := range g.patterns[window] {
+			if bytes.HasPrefix(b[i-7:], []byte(p)) {
+				seen[p] = true
+			}
+		}
+	}
+	return len(seen)
+}
+
+// TestErasureInterrupted: an erasure that ends between any two steps goes on to
+// the same end, and what a back-up of the store brings back is erased again
+// before anything is served.
+func TestErasureInterrupted(t *testing.T) {
+	s, about := erasureSite(t)
+	s.stop()
+	backup := filepath.Join(s.dir, "backup")
+	copyFolder(t, filepath.Join(s.cfg.Data, "clickhouse"), backup)
+	killed := errors.New("killed here")
+	var at string
+	s.step = func(step string) error {
+		if step == at {
+			return killed
+		}
+		return nil
+	}
+	s.start("ledger", "auditor")
+	found := s.find()
+	s.approved()
+	for _, at = range []string{"begin", "originals", "tombstones", "destroy", "reports", "links", "finish"} {
+		if _, err := s.app.Erase(t.Context(), services.EraseRequest{Request: request}); !errors.Is(err, killed) {
+			t.Fatalf("at %s: %v", at, err)
+		}
+		if at == "destroy" { // between the tombstone and the end of the original the record is whole
+			if v := s.verify(); !v.OK {
+				t.Errorf("at %s: %v", at, v.Faults)
+			}
+		}
+	}
+	at = ""
+	a := s.ask(services.EraseRequest{Request: request})
+	if a.State != erased.StateDone || a.Found.Entries != uint64(about) || a.Found != found || a.Destroyed.Originals != found.Originals {
+		t.Errorf("%+v", a)
+	}
+	gone := func(when string) {
+		t.Helper()
+		if f := s.find(); f != (erased.Found{Identifiers: 2}) {
+			t.Errorf("%s: %+v", when, f)
+		}
+		if n := s.count("SELECT countIf(sealed = '') FROM originals"); n != int(found.Originals) {
+			t.Errorf("%s: %d originals are gone of %d", when, n, found.Originals)
+		}
+		if v := s.verify(); !v.OK {
+			t.Errorf("%s: %v", when, v.Faults)
+		}
+	}
+	gone("after all")
+	s.stop()
+	if err := os.RemoveAll(filepath.Join(s.cfg.Data, "clickhouse")); err != nil {
+		t.Fatal(err)
+	}
+	copyFolder(t, backup, filepath.Join(s.cfg.Data, "clickhouse"))
+	s.open("ledger", "auditor") // nothing runs yet
+	if f := s.find(); f != (erased.Found{Identifiers: 2}) {
+		t.Errorf("a restored store answers about the person: %+v", f)
+	}
+	s.run()
+	gone("after the restore")
+	if !strings.Contains(s.log.String(), "applied again") {
+		t.Error("nobody was told that erasures were applied again")
+	}
+}
+
+func copyFolder(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
