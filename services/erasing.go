@@ -19,6 +19,7 @@ import (
 	"github.com/tallystick/tallystick/masking"
 	"github.com/tallystick/tallystick/masking/plain"
 	"github.com/tallystick/tallystick/masking/pseudonym"
+	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/erasure"
 	"github.com/tallystick/tallystick/services/ledger"
 )
@@ -190,6 +191,35 @@ func (a *App) erase(ctx context.Context, r EraseRequest) (out erased.Answer, err
 		return out, err
 	}
 	return e.Answer(ctx, r.Request)
+}
+
+// consoleErasures lets officers erase by the API; nil where no auditor is.
+func (a *App) consoleErasures() console.Erasures {
+	if a.erasing.eraser == nil {
+		return nil
+	}
+	return consoleErasures{a}
+}
+
+type consoleErasures struct{ a *App }
+
+func (c consoleErasures) Order(ctx context.Context, actor string, o console.ErasureOrder) (erased.Answer, error) {
+	r := EraseRequest{Request: o.Request, DryRun: o.DryRun}
+	for _, id := range o.Identifiers {
+		r.Identifiers = append(r.Identifiers, Identifier(id))
+	}
+	res, err := c.a.Erase(withActor(ctx, actor), r)
+	if err != nil {
+		return erased.Answer{}, err
+	}
+	return res.Answer, nil
+}
+
+func (c consoleErasures) Answer(ctx context.Context, actor, request string) (erased.Answer, error) {
+	if err := c.a.registers.Record(ctx, actor, "erasure.see", request, true, ""); err != nil {
+		return erased.Answer{}, err
+	}
+	return c.a.erasing.eraser.Answer(ctx, request)
 }
 
 // mostIdentifiers bounds one request.

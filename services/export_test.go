@@ -145,6 +145,7 @@ func NextRotation(r *RotationConfig, after time.Time) (time.Time, error) { retur
 // Documents is how the API of an installation finds and masks.
 func Documents(c *Config) console.Masking {
 	return documents{policies{&c.Masking, c.Data, slog.New(slog.DiscardHandler)}}
+}
 
 // BeforeErasureSteps has f called before each step of an erasure.
 func BeforeErasureSteps(o Options, f func(string) error) Options {
