@@ -24,6 +24,8 @@ import (
 type erasing struct {
 	request, file, language string
 	dryRun, yes, more, json bool
+
+	ids []services.Identifier // as far as they were read
 }
 
 func (c *cli) eraseCommand() *cobra.Command {
@@ -43,6 +45,12 @@ func (c *cli) eraseCommand() *cobra.Command {
 			if f.request == "" {
 				return &text.Hint{Err: errors.New("--request is missing"), Hint: "give the id of the request in the register: tallystick erase --request DSR-7"}
 			}
+			if f.dryRun || f.file != "" && f.file != "-" { // before anything is opened
+				var err error
+				if f.ids, err = c.identifiers(f.file); err != nil {
+					return err
+				}
+			}
 			return c.withNewOperations(cmd.Context(), func(ops services.Operations) error { return c.erase(cmd.Context(), ops, f) })
 		},
 	}
@@ -58,19 +66,23 @@ func (c *cli) eraseCommand() *cobra.Command {
 }
 
 func (c *cli) erase(ctx context.Context, ops services.Operations, f erasing) error {
-	res, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Language: f.language})
-	if err != nil {
-		return err
+	if !f.dryRun {
+		res, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Language: f.language})
+		if err != nil {
+			return err
+		}
+		again := f.more && (res.Answer.State == erased.StateDone || res.Answer.State == erased.StateRefused)
+		if res.Answer.State != "" && !again {
+			return c.printErasure(res, f.json)
+		}
 	}
-	again := f.more && (res.Answer.State == erased.StateDone || res.Answer.State == erased.StateRefused)
-	if res.Answer.State != "" && !again && !f.dryRun {
-		return c.printErasure(res, f.json)
+	if f.ids == nil {
+		var err error
+		if f.ids, err = c.identifiers(f.file); err != nil {
+			return err
+		}
 	}
-	ids, err := c.identifiers(f.file)
-	if err != nil {
-		return err
-	}
-	found, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: ids, DryRun: true, Language: f.language})
+	found, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: f.ids, DryRun: true, Language: f.language})
 	if err != nil {
 		return err
 	}
@@ -85,7 +97,7 @@ func (c *cli) erase(ctx context.Context, ops services.Operations, f erasing) err
 			return err
 		}
 	}
-	res, err = ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: ids, Language: f.language})
+	res, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: f.ids, Language: f.language})
 	if err != nil {
 		return err
 	}
