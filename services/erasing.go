@@ -1,13 +1,10 @@
 package services
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,7 +49,28 @@ func (a *App) openErasures(ctx context.Context) error {
 		Reports: a.reportsAbout, Rest: a.rest, Logger: a.log, Step: a.opts.erasureStep,
 	})
 	a.onRun("erasures", a.erasing.eraser.Run)
+	if err := a.missedErasures(ctx); err != nil {
+		return err
+	}
 	return a.erasing.eraser.Restore(ctx, !a.opts.Private)
+}
+
+// missedErasures tells of erasures that the ledger has and the registers don't:
+// these came from a back-up, and nothing knows any more who was erased.
+func (a *App) missedErasures(ctx context.Context) error {
+	if a.writer == nil {
+		return nil
+	}
+	known, err := a.registers.KnownErasures(ctx)
+	if err != nil {
+		return err
+	}
+	missed := slices.DeleteFunc(a.writer.Erasures(), func(id string) bool { return known[id] })
+	if len(missed) > 0 {
+		a.log.Error("the registers are older than the ledger: they don't know of erasures, which can't be applied again", "erasures", len(missed),
+			"hint", "restore the newest registers.db, or repeat the requests for erasure since its time")
+	}
+	return nil
 }
 
 // rest is until when things last that an erasure does not touch.
@@ -235,77 +253,6 @@ func checkIdentifiers(ids []Identifier) error {
 		}
 	}
 	return nil
-}
-
-// reportsAbout counts or erases the stored reports that show one of some
-// pseudonyms.
-func (a *App) reportsAbout(ctx context.Context, names map[string]bool, erase bool) (n int, err error) {
-	dir := a.dir.join("reports")
-	runs, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("failed to look through the stored reports: %w", err)
-	}
-	for _, run := range runs {
-		shows, err := shown(filepath.Join(dir, run.Name()), names)
-		if err != nil {
-			return n, err
-		}
-		if !shows {
-			continue
-		}
-		n++
-		if !erase {
-			continue
-		}
-		if err := a.registers.EraseRun(ctx, run.Name()); err != nil {
-			return n, err
-		}
-		if err := os.RemoveAll(filepath.Join(dir, run.Name())); err != nil {
-			return n, fmt.Errorf("failed to erase a stored report: %w", err)
-		}
-	}
-	return n, nil
-}
-
-// shown reports whether a text file of a folder has one of names in it. Each
-// run has a JSON or CSV file beside what can't be searched.
-func shown(dir string, names map[string]bool) (bool, error) {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return false, fmt.Errorf("failed to look through a stored report: %w", err)
-	}
-	prefix := []byte(pseudonym.Version + ".")
-	for _, f := range files {
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			return false, fmt.Errorf("failed to look through a stored report: %w", err)
-		}
-		for {
-			i := bytes.Index(b, prefix)
-			if i < 0 {
-				break
-			}
-			b = b[i:]
-			if names[string(b[:pseudonymLength(b)])] {
-				return true, nil
-			}
-			b = b[len(prefix):]
-		}
-	}
-	return false, nil
-}
-
-// pseudonymLength is how much of b can be a pseudonym, from its beginning.
-func pseudonymLength(b []byte) int {
-	for i, c := range b {
-		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
-			return i
-		}
-	}
-	return len(b)
 }
 
 // erasedRows are the originals of a chunk that were erased, with the hashes that

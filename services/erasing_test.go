@@ -1,13 +1,7 @@
 package services_test
 
 import (
-	"bytes"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,13 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/audit/source"
-	"github.com/tallystick/tallystick/internal/store"
-	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -243,122 +238,57 @@ func (s *site) plantReport() string {
 	return filepath.Join(dir, "RUN1")
 }
 
-// bruteForce looks in every table and file for anything that a guess at Ana's
-// mail address, user name or address gives under any key that is there, or
-// without one. It returns how many patterns each place confirms.
-func (s *site) bruteForce() map[string]int {
-	s.t.Helper()
-	prfs, err := s.app.PRFs(s.t.Context())
+const (
+	dyingConfig = "TALLYSTICK_TEST_ERASING"
+	dyingStep   = "TALLYSTICK_TEST_ERASING_STEP"
+)
+
+// eraseUntilKilled is the process that dies before a step of an erasure.
+func eraseUntilKilled(t *testing.T, config string) {
+	cfg, err := services.LoadConfig(config)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	g := guesses{patterns: map[uint64][]string{}}
-	for _, v := range []struct{ kind, value string }{{"email", anasMail}, {"user", anasName}, {"ipv4", anasAddr}} {
-		g.add([]byte(v.value))
-		for _, prf := range prfs {
-			tag := g.prf(prf, v.kind+"\x00"+v.value)
-			g.prf(prf, v.value)
-			for _, check := range prfs {
-				g.prf(check, "link tag\x00"+tag)
-			}
-		}
-		m, one, two := md5.Sum([]byte(v.value)), sha1.Sum([]byte(v.value)), sha256.Sum256([]byte(v.value))
-		g.digest(m[:])
-		g.digest(one[:])
-		g.digest(two[:])
-	}
-	hits := map[string]int{}
-	err = filepath.WalkDir(s.cfg.Data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // gone meanwhile
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil
-		}
-		if n := g.in(b); n > 0 {
-			name, _ := filepath.Rel(s.cfg.Data, path)
-			hits[name] += n
+	app, err := services.New(context.Background(), services.BeforeErasureSteps(services.Options{
+		Config: cfg, Targets: []string{"ledger", "auditor"}, Version: "test", Logger: discard(),
+	}, func(step string) error {
+		if step == os.Getenv(dyingStep) {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
 		return nil
-	})
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Fatal(app.Run(context.Background()))
+}
+
+// killedBefore runs the site in a process of its own, which is killed before a
+// step.
+func (s *site) killedBefore(step string) {
+	s.t.Helper()
+	b, err := yaml.Marshal(s.cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, row := range s.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' OR name = 'erasing'") {
-		s.table(g, hits, row[0], "SELECT * FROM `"+row[0]+"`")
-	}
-	for _, row := range s.rows("SELECT name FROM system.tables WHERE database = 'system' AND name IN ('mutations', 'query_log', 'text_log', 'part_log')") {
-		s.table(g, hits, row[0], "SELECT * FROM system."+row[0])
-	}
-	for _, name := range []string{"tombstones", "erasures", "erasure_leaves", "approvals", "trail", "outbox", "day_keys"} {
-		_, rows, err := s.app.Registers().Select(s.t.Context(), "SELECT * FROM "+name, nil)
-		if err != nil {
-			s.t.Fatal(name, err)
-		}
-		if n := g.in(fmt.Append(nil, rows)); n > 0 {
-			hits["table "+name] = n
-		}
-	}
-	return hits
-}
-
-func (s *site) table(g guesses, hits map[string]int, name, sql string) {
-	s.t.Helper()
-	res, err := s.app.Store().Select(s.t.Context(), sql, store.MaxRows(100_000))
-	if err != nil || res.Cut {
-		s.t.Fatal(name, err)
-	}
-	if n := g.in(fmt.Append(nil, res.Rows)); n > 0 {
-		hits["table "+name] = n
+	config := s.write("dying.yaml", string(b))
+	cmd := exec.CommandContext(s.t.Context(), os.Args[0], "-test.run=^TestErasureInterrupted$")
+	cmd.Env = append(os.Environ(), dyingConfig+"="+config, dyingStep+"="+step)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		s.t.Fatalf("before %s: the process was to be killed and ended itself: %v\n%s", step, err, out)
 	}
 }
 
-// guesses are byte patterns by their first eight bytes.
-type guesses struct{ patterns map[uint64][]string }
-
-func (g guesses) add(p []byte) {
-	k := binary.BigEndian.Uint64(p)
-	g.patterns[k] = append(g.patterns[k], string(p))
-}
-
-// digest adds the ways in which a digest may be written, shortened as tokens are.
-func (g guesses) digest(sum []byte) {
-	sum = sum[:16]
-	g.add(sum)
-	g.add([]byte(hex.EncodeToString(sum)))
-	g.add([]byte(base64.RawURLEncoding.EncodeToString(sum)[:21]))
-	g.add([]byte(base64.RawStdEncoding.EncodeToString(sum)[:21]))
-}
-
-// prf adds what a key makes of a message, and returns it as a token.
-func (g guesses) prf(p *keys.PRF, msg string) string {
-	sum := p.Sum(nil, []byte(msg))
-	g.digest(sum)
-	return "v1." + p.ID + "." + base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-// in counts the patterns that b has, each once.
-func (g guesses) in(b []byte) int {
-	seen := map[string]bool{}
-	var window uint64
-	for i, c := range b {
-		if window = window<<8 | uint64(c); i < 7 {
-			continue
-		}
-		for _, p := range g.patterns[window] {
-			if bytes.HasPrefix(b[i-7:], []byte(p)) {
-				seen[p] = true
-			}
-		}
-	}
-	return len(seen)
-}
-
-// TestErasureInterrupted: an erasure that ends between any two steps goes on to
-// the same end, and what a back-up of the store brings back is erased again
-// before anything is served.
+// TestErasureInterrupted: an erasure that ends between any two steps, or is
+// killed there, goes on to the same end, and what a back-up of the store brings
+// back is erased again before anything is served.
 func TestErasureInterrupted(t *testing.T) {
+	if config := os.Getenv(dyingConfig); config != "" {
+		eraseUntilKilled(t, config)
+		return
+	}
 	s, about := erasureSite(t)
 	s.stop()
 	backup := filepath.Join(s.dir, "backup")
@@ -374,7 +304,7 @@ func TestErasureInterrupted(t *testing.T) {
 	s.start("ledger", "auditor")
 	found := s.find()
 	s.approved()
-	for _, at = range []string{"begin", "originals", "tombstones", "destroy", "reports", "links", "finish"} {
+	for _, at = range []string{"begin", "originals", "tombstones", "destroy", "reports"} {
 		if _, err := s.app.Erase(t.Context(), services.EraseRequest{Request: request}); !errors.Is(err, killed) {
 			t.Fatalf("at %s: %v", at, err)
 		}
@@ -384,7 +314,11 @@ func TestErasureInterrupted(t *testing.T) {
 			}
 		}
 	}
+	s.stop()
+	s.killedBefore("links")
+	s.killedBefore("finish")
 	at = ""
+	s.start("ledger", "auditor")
 	a := s.ask(services.EraseRequest{Request: request})
 	if a.State != erased.StateDone || a.Found.Entries != uint64(about) || a.Found != found || a.Destroyed.Originals != found.Originals {
 		t.Errorf("%+v", a)

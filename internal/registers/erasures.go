@@ -88,6 +88,16 @@ func (d *DB) DoneErasures(ctx context.Context) ([]Erasure, error) {
 	return d.erasures(ctx, `WHERE e.done > 0 ORDER BY e.done, e.approval`)
 }
 
+// KnownErasures are the ids of all erasures that were ever begun.
+func (d *DB) KnownErasures(ctx context.Context) (map[string]bool, error) {
+	list, err := d.erasures(ctx, `WHERE e.begun > 0`)
+	out := make(map[string]bool, len(list))
+	for i := range list {
+		out[list[i].ID] = true
+	}
+	return out, err
+}
+
 func (d *DB) erasures(ctx context.Context, rest string, args ...any) ([]Erasure, error) {
 	rows, err := d.sql.QueryContext(ctx, selectErasure+rest, args...)
 	if err != nil {

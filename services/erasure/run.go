@@ -91,11 +91,10 @@ func (e *Eraser) Restore(ctx context.Context, always bool) error {
 		return err
 	}
 	missing := slices.DeleteFunc(done, func(x registers.Erasure) bool { return have[x.ID] })
-	if len(missing) == 0 && !always {
-		return nil
-	}
-	if err := e.sweep(ctx, true); err != nil {
-		return err
+	if len(missing) > 0 || always {
+		if err := e.sweep(ctx, true); err != nil {
+			return err
+		}
 	}
 	e.swept = e.deps.Now()
 	for _, x := range missing {
