@@ -203,6 +203,13 @@ func TestErasure(t *testing.T) {
 			t.Errorf("%d tombstones of two values and their tags of two years", n)
 		}
 	}
+	bob := s.ask(services.EraseRequest{Request: request, Identifiers: []services.Identifier{{Kind: "email", Value: "bob1@example.org"}}, DryRun: true}).Found
+	if bob.Links != 3 || bob.Entries < 3 {
+		t.Errorf("who was not erased is not found through links once the keys of the days are gone: %+v", bob)
+	}
+	if log := s.log.String(); strings.Contains(log, anasName) || strings.Contains(log, anasAddr) {
+		t.Error("the log has a value of the person")
+	}
 }
 
 // evidenceWithout puts out a bundle of an entry whose originals were erased,
