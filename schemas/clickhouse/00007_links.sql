@@ -3,7 +3,8 @@
 -- that is written again is one link. The order does not begin with the tag: a
 -- column of the order can't be changed. Statements about a person take what they
 -- need from the memory table erasing, so that no statement or mutation that is
--- kept anywhere names a tag; and parts that hold old tags go at once.
+-- kept anywhere names a tag; and parts that hold old tags go at once, so that
+-- the parts in their place have to be on the disk before.
 
 CREATE TABLE IF NOT EXISTS subject_links
 (
@@ -18,7 +19,9 @@ PARTITION BY toYYYYMM(toDate(day))
 ORDER BY (day, pseudonym)
 SETTINGS
     non_replicated_deduplication_window = 10000,
-    old_parts_lifetime = 1;
+    old_parts_lifetime = 1,
+    min_rows_to_fsync_after_merge = 1,
+    fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS erasing
 (
@@ -32,7 +35,7 @@ CREATE TABLE IF NOT EXISTS erasing
 )
 ENGINE = Memory;
 
-ALTER TABLE originals MODIFY SETTING old_parts_lifetime = 1;
+ALTER TABLE originals MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1, fsync_part_directory = 1;
 
 -- Which erasures this store has been through: after a restore of a back-up they
 -- are missing, and are applied again.
