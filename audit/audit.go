@@ -71,6 +71,9 @@ type Batch struct {
 	// Unsealed are the originals that the masking policy keeps, in the order of
 	// their lines.
 	Unsealed []Unsealed
+	// Links are those that the mask stage does not know to be stored. One may come
+	// several times.
+	Links []Link
 }
 
 // Reject marks line i as rejected for a reason. Column is 1-based, 0 if it

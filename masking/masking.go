@@ -47,6 +47,11 @@ type Engine struct {
 	blanks        []blank  // fields that the policy drops or redacts
 	skip          skipping // work that the blanks would undo
 	vault         []kept   // fields whose originals are kept
+
+	// Links are written, and people who were erased known, if linked is set.
+	linked *Linked
+	erased *Tombstones
+	tags   *pseudonym.Maker
 }
 
 // skipping are the costly transforms that the policy has no use for.
@@ -86,6 +91,7 @@ func (g *Engine) Process(ctx context.Context, b *audit.Batch) error {
 	}
 	b.Entries = b.Entries[:len(b.Events)]
 	m := mask{g: g, pseudonyms: g.maker.Begin(ctx)}
+	m.begin(ctx, b)
 	for i := range b.Events {
 		e, out := &b.Events[i], &b.Entries[i]
 		*out = audit.Entry{Skip: e.Rejected}
@@ -101,10 +107,11 @@ func (g *Engine) Process(ctx context.Context, b *audit.Batch) error {
 			bl(out)
 		}
 		if len(g.vault) > 0 {
-			g.keep(b, i)
+			g.keep(b, i, &m.gone)
 		}
 		e.Time = dated
 	}
+	b.Links = m.links
 	return nil
 }
 
@@ -132,10 +139,16 @@ type mask struct {
 	// lines of one client come together.
 	lastAddr, lastNet string
 	lastReferer       string // shown: a site has few
+
+	tags       pseudonym.Batch
+	links      []audit.Link
+	lastLinked string   // pseudonym of the last link: a person's lines come together
+	gone       goneLine // of the line at hand
 }
 
 // entry fills an entry from an event, in the order of audit.EntryFields.
 func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
+	m.gone = goneLine{subjects: m.gone.subjects[:0]}
 	out.SchemaVersion = audit.SchemaVersion
 	out.EventTime, out.IngestTime, out.TimeQuality = e.Time, e.Received, string(e.TimeQuality)
 	out.Source, out.SourceFormat = e.Source, e.Format
@@ -153,6 +166,7 @@ func (m *mask) entry(e *audit.Event, out *audit.Entry) error {
 	}
 	resource(e, out)
 	mapped(e, out)
+	m.accessed(out)
 	out.TLSVersion, out.TLSCipher = e.TLS, cipher(e.TLSCipher.Reveal(access))
 	out.SNI = shown(e.SNI, e.SNIShown)
 	out.MTLSVerified = e.ClientCertVerified
@@ -189,8 +203,10 @@ func (m *mask) principal(e *audit.Event, out *audit.Entry) error {
 	if e.PrincipalKind == audit.KindSelf {
 		kind = selfKind(e, value)
 	}
-	out.PrincipalID, err = m.pseudonyms.Day(DomainSubjects, kind, value, e.Time)
-	return err
+	if out.PrincipalID, err = m.pseudonyms.Day(DomainSubjects, kind, value, e.Time); err != nil {
+		return err
+	}
+	return m.person(e, -1, kind, value, out.PrincipalID)
 }
 
 // selfKind is the kind of the subject that the principal is, so that both have
@@ -269,11 +285,15 @@ func (m *mask) subjects(e *audit.Event, out *audit.Entry) error {
 			out.Subjects[i] = plain.Redacted
 			continue
 		}
-		token, err := m.pseudonyms.Day(DomainSubjects, s.Kind, s.Value.Reveal(access), e.Time)
+		value := s.Value.Reveal(access)
+		token, err := m.pseudonyms.Day(DomainSubjects, s.Kind, value, e.Time)
 		if err != nil {
 			return err
 		}
 		out.Subjects[i] = token
+		if err := m.person(e, i, s.Kind, value, token); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -85,13 +85,14 @@ func (p *Policy) Classes() []string {
 // classes name, in Batch.Unsealed. Without it none leave the stage.
 func (g *Engine) KeepOriginals() { g.vault = g.policy.vault }
 
-// keep collects the originals of line i.
-func (g *Engine) keep(b *audit.Batch, i int) {
+// keep collects the originals of line i, but those of people who were erased
+// after it.
+func (g *Engine) keep(b *audit.Batch, i int, gone *goneLine) {
 	e := &b.Events[i]
 	for k := range g.vault {
 		v := &g.vault[k]
 		if v.one != nil {
-			if value := v.one(e); !value.Empty() {
+			if value := v.one(e); !value.Empty() && gone.keeps(v.field) {
 				b.Unsealed = append(b.Unsealed, audit.Unsealed{Line: i, Class: v.class, Field: v.field, Value: value})
 			}
 			continue
@@ -101,7 +102,7 @@ func (g *Engine) keep(b *audit.Batch, i int) {
 			if !ok {
 				break
 			}
-			if !value.Empty() {
+			if !value.Empty() && !slices.Contains(gone.subjects, n) {
 				b.Unsealed = append(b.Unsealed, audit.Unsealed{Line: i, Class: v.class, Field: itemField(v.field, n), Value: value})
 			}
 		}

@@ -111,6 +111,30 @@ func (a *App) ResetPassword(ctx context.Context, r UserRequest) error {
 	return userHint(a.registers.ResetPassword(ctx, r.Name, r.Password))
 }
 
+// Decide implements Operations. The trail has the attempt under the OS user,
+// and the decision under the account.
+func (a *App) Decide(ctx context.Context, r DecideRequest) error {
+	act := "approval.deny"
+	if r.Approve {
+		act = "approval.approve"
+	}
+	if err := a.registers.Record(ctx, actorOf(ctx), act, fmt.Sprint(r.ID), true, "as "+r.User); err != nil {
+		return err
+	}
+	u, err := a.registers.CheckPassword(ctx, r.User, r.Password)
+	if err != nil {
+		return &text.Hint{Err: fmt.Errorf("failed to sign in as %s: %w", r.User, err), Hint: "give the account's own password; tallystick user reset NAME sets a new one"}
+	}
+	err = a.registers.DecideApproval(ctx, r.ID, u, r.Approve)
+	switch {
+	case errors.Is(err, registers.ErrOwnRequest), errors.Is(err, registers.ErrWrongRole):
+		return &text.Hint{Err: err, Hint: "ask a second person with that role to run tallystick approve, or to use /approvals of the console"}
+	case errors.Is(err, registers.ErrNotFound):
+		return &text.Hint{Err: fmt.Errorf("there is no request for approval %d", r.ID), Hint: "the console lists them under /approvals"}
+	}
+	return err
+}
+
 // ImportRequests implements Operations.
 func (a *App) ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error) {
 	if err := a.registers.Record(ctx, actorOf(ctx), "requests.import", "register of requests", true, ""); err != nil {

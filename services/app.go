@@ -40,6 +40,8 @@ type Options struct {
 	Stdin io.Reader
 	// Private keeps the local socket closed: the process is one command's own.
 	Private bool
+
+	erasureStep func(name string) error // of tests
 }
 
 // App is one process: the parts that its targets name, and what they share.
@@ -53,7 +55,8 @@ type App struct {
 	kek       *keys.KEK
 	keys      *keys.Store
 	dayKeys   *keys.DayKeys
-	vault     *keys.Vault // nil: no originals are kept
+	linkKeys  *keys.DayKeys // of links: those of years live longer
+	vault     *keys.Vault   // nil: no originals are kept
 	custody   custodians
 	registers *registers.DB
 	texts     *text.Catalogue
@@ -63,6 +66,7 @@ type App struct {
 	controls  *control.Set
 	sources   *sourceSet
 	stages    *stages
+	erasing   erasing // where the auditor is
 	positions *file.State
 
 	sentMu sync.Mutex
@@ -122,6 +126,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		{"custodians", a.openCustody},
 		{"ledger", a.openLedger},
 		{"auditor", a.openAuditor},
+		{"erasures", a.openErasures},
 		{"reporter", a.openReporter},
 		{"console", a.openConsole},
 		{"tap", a.openTap},

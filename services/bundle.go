@@ -76,7 +76,11 @@ type wantedOf struct {
 func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, cp auditledger.Checkpoint) error {
 	k := w.place.ChunkKey
 	prove := prover{chunk: k, salt: w.place.Salt, log: auditledger.OpenReader(a.dir.join("ledger")), cp: cp, leaf: w.place.Leaf}
-	err := proveRows(ctx, prove, auditledger.TableEntries, func(f func(*audit.Entry) error) error { return a.store.EachEntry(ctx, k.ID, k.Version, f) },
+	var err error
+	if prove.erased, err = a.erasedRows(ctx, k); err != nil {
+		return err
+	}
+	err = proveRows(ctx, prove, auditledger.TableEntries, func(f func(*audit.Entry) error) error { return a.store.EachEntry(ctx, k.ID, k.Version, f) },
 		auditledger.AppendEntry, func(e *audit.Entry, _ uint32) uint32 { return e.Row }, func(e *audit.Entry) bool { return w.ids[e.EntryID()] },
 		func(e *audit.Entry, proof *auditledger.RowProof) error { return b.AddEntry(e, proof) })
 	if err != nil {
@@ -84,7 +88,7 @@ func (a *App) proveChunk(ctx context.Context, b *evidence.Bundle, w *wantedOf, c
 	}
 	capsules := map[string]bool{}
 	err = proveRows(ctx, prove, auditledger.TableOriginals, func(f func(*audit.Original) error) error { return a.store.EachOriginal(ctx, k.ID, k.Version, f) },
-		auditledger.AppendOriginal, func(o *audit.Original, _ uint32) uint32 { return o.Row }, func(o *audit.Original) bool { return w.ids[o.Origin.EntryID()] },
+		auditledger.AppendOriginal, func(o *audit.Original, _ uint32) uint32 { return o.Row }, func(o *audit.Original) bool { return w.ids[o.Origin.EntryID()] && len(o.Sealed) > 0 },
 		func(o *audit.Original, proof *auditledger.RowProof) error {
 			capsules[o.Capsule] = true
 			b.Originals = append(b.Originals, evidence.Original{Original: *o, Proof: *proof})
@@ -108,6 +112,8 @@ type prover struct {
 	log   *auditledger.Reader
 	cp    auditledger.Checkpoint
 	leaf  uint64
+	// erased are the hashes of the chunk's originals that were erased.
+	erased auditledger.Gone
 }
 
 // proveRows walks the rows of a table, which make its root with those that are
@@ -131,8 +137,12 @@ func proveRows[T any](ctx context.Context, p prover, table string, each func(fun
 		if wanted(v) {
 			list = append(list, found{*v, uint64(at), canonical})
 		}
+		if hash, ok := p.erased[at]; ok && table == auditledger.TableOriginals {
+			set.AddErased(at, hash)
+		} else {
+			set.Add(at, canonical)
+		}
 		n++
-		set.Add(at, canonical)
 		return nil
 	})
 	if err != nil {

@@ -82,6 +82,17 @@ func (c *Client) ImportRequests(ctx context.Context, r ImportRequest) (*ImportRe
 	return ask[ImportRequest, ImportResult](ctx, c, "/v1/import-requests", r, nil)
 }
 
+// Erase implements Operations.
+func (c *Client) Erase(ctx context.Context, r EraseRequest) (*EraseResult, error) {
+	return ask[EraseRequest, EraseResult](ctx, c, "/v1/erase", r, nil)
+}
+
+// Decide implements Operations.
+func (c *Client) Decide(ctx context.Context, r DecideRequest) error {
+	_, err := ask[DecideRequest, struct{}](ctx, c, "/v1/decide", r, nil)
+	return err
+}
+
 // Keys implements Operations.
 func (c *Client) Keys(ctx context.Context) (*KeyList, error) {
 	return ask[struct{}, KeyList](ctx, c, "/v1/keys", struct{}{}, nil)

@@ -51,6 +51,7 @@ type Config struct {
 	// longer.
 	Retention retention.Config `yaml:"retention,omitempty"`
 	Vault     VaultConfig      `yaml:"vault,omitempty"`
+	Erasure   ErasureConfig    `yaml:"erasure,omitempty"`
 	Console   console.Config   `yaml:"console,omitempty"`
 	Alerts    AlertsConfig     `yaml:"alerts,omitempty"`
 	Reports   reporter.Config  `yaml:"reports,omitempty"`
@@ -78,6 +79,10 @@ type KeysConfig struct {
 	LineRotation time.Duration `yaml:"line_rotation,omitempty"`
 	// Rotate rotates keys by the calendar. Optional.
 	Rotate []RotationConfig `yaml:"rotate,omitempty"`
+	// Links is how long after its year the key of links lives, by which the
+	// record is asked about a person once day keys are gone. Default 43800h, five
+	// years. Afterwards nobody can tell whose the entries of that year are.
+	Links time.Duration `yaml:"links,omitempty"`
 }
 
 // RotationConfig rotates one key by the calendar. What falls due while nothing
@@ -89,6 +94,14 @@ type RotationConfig struct {
 	Cron string `yaml:"cron"`
 	// Zone is of the calendar. Default UTC.
 	Zone string `yaml:"zone,omitempty"`
+}
+
+// ErasureConfig says what an erasure can't see and its answer has to tell.
+type ErasureConfig struct {
+	// Backups is how long back-ups of the data folder, of ClickHouse and of Kafka
+	// are kept. Default keys.horizon. A person who was erased is gone from the
+	// last of them only then.
+	Backups time.Duration `yaml:"backups,omitempty"`
 }
 
 // VaultConfig says to which keys the originals of masked fields are sealed.
@@ -198,6 +211,12 @@ func (c *Config) applyDefaults(dir string) {
 	if c.Keys.Horizon == 0 {
 		c.Keys.Horizon = 30 * 24 * time.Hour
 	}
+	if c.Keys.Links == 0 {
+		c.Keys.Links = 5 * 365 * 24 * time.Hour
+	}
+	if c.Erasure.Backups == 0 {
+		c.Erasure.Backups = c.Keys.Horizon
+	}
 	if c.Keys.LineRotation == 0 && len(c.Kafka.Addresses) == 0 {
 		c.Keys.LineRotation = 7 * 24 * time.Hour
 	}
@@ -271,6 +290,12 @@ func (c *Config) validate(d *strictyaml.Doc) error {
 	}
 	if k := c.Keys.KMS; k.Check < 0 || k.Grace < 0 || k.Check != 0 && k.Check < time.Second {
 		return d.Fault("keys.kms", "leave check and grace out for 5m and 24h", "keys.kms.check is under 1s, or keys.kms.grace negative")
+	}
+	if c.Keys.Links < c.Keys.Horizon {
+		return d.Fault("keys.links", "write 43800h for five years", "keys of links can't go before the day keys of their year: keys.horizon is %s", c.Keys.Horizon)
+	}
+	if c.Erasure.Backups < 0 {
+		return d.Fault("erasure.backups", "write 720h for 30 days", "the time that back-ups are kept is not below 0")
 	}
 	for i, w := range c.Alerts.Webhooks {
 		at := fmt.Sprintf("alerts.webhooks[%d]", i)

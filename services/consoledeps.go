@@ -32,7 +32,7 @@ func (a *App) openConsole(context.Context) (err error) {
 	}
 	a.console, err = console.New(a.cfg.Console, console.Deps{
 		Log: a.log, Text: a.texts, Store: a.store, Registers: a.registers,
-		Ledger: consoleLedger{a.ledger}, Sources: consoleSources{a}, Reports: a.consoleReports(), Controls: a.controls, Masking: a.documents(), Names: mapNames{a},
+		Ledger: consoleLedger{a.ledger}, Sources: consoleSources{a}, Reports: a.consoleReports(), Erasures: a.consoleErasures(), Controls: a.controls, Masking: a.documents(), Names: mapNames{a},
 		Docs: docs.Files, Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}), Ready: a.store.Ping,
 	})
 	if err == nil {

@@ -146,3 +146,42 @@ func NextRotation(r *RotationConfig, after time.Time) (time.Time, error) { retur
 func Documents(c *Config) console.Masking {
 	return documents{policies{&c.Masking, c.Data, slog.New(slog.DiscardHandler)}}
 }
+
+// BeforeErasureSteps has f called before each step of an erasure.
+func BeforeErasureSteps(o Options, f func(string) error) Options {
+	o.erasureStep = f
+	return o
+}
+
+// PRFs are all keys of the installation under which a guess could be tested.
+func (a *App) PRFs(ctx context.Context) ([]*keys.PRF, error) {
+	site, err := a.keys.SitePRF()
+	if err != nil {
+		return nil, err
+	}
+	check, err := a.keys.ErasurePRF()
+	if err != nil {
+		return nil, err
+	}
+	out := []*keys.PRF{site, check}
+	live, err := a.registers.DayKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range live {
+		day, err := time.Parse(time.DateOnly, k.Period)
+		ask := a.dayKeys.Day
+		if err != nil {
+			if day, err = time.Parse("2006", k.Period); err != nil {
+				return nil, err
+			}
+			ask = a.linkKeys.Year
+		}
+		prf, err := ask(ctx, k.Domain, day)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, prf)
+	}
+	return out, nil
+}

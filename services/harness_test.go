@@ -34,6 +34,7 @@ type site struct {
 	log  *lockedBuffer
 	end  context.CancelFunc
 	done chan error
+	step func(string) error // of erasures, before each step
 }
 
 // lockedBuffer is a writer that several goroutines use.
@@ -83,9 +84,9 @@ func (s *site) start(targets ...string) {
 
 func (s *site) open(targets ...string) {
 	s.t.Helper()
-	app, err := services.New(context.Background(), services.Options{
+	app, err := services.New(context.Background(), services.BeforeErasureSteps(services.Options{
 		Config: s.cfg, Targets: targets, Version: "test", Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}, s.step))
 	if err != nil {
 		s.t.Fatal(err)
 	}

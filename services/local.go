@@ -89,6 +89,8 @@ func localServer(ops Operations) *http.Server {
 	handle(mux, "/v1/grants", plainCall(ops.RegisterGrant))
 	handle(mux, "/v1/user/add", noResult(ops.AddUser))
 	handle(mux, "/v1/user/reset", noResult(ops.ResetPassword))
+	handle(mux, "/v1/erase", plainCall(ops.Erase))
+	handle(mux, "/v1/decide", noResult(ops.Decide))
 	handle(mux, "/v1/checkpoint", noRequest(ops.Checkpoint))
 	handle(mux, "/v1/keys", noRequest(ops.Keys))
 	handle(mux, "/v1/keys/rotate", plainCall(ops.Rotate))

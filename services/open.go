@@ -64,6 +64,7 @@ func (a *App) openRegisters(ctx context.Context) (err error) {
 	}
 	a.onStop("registers", a.registers.Close)
 	a.dayKeys = keys.NewDayKeys(a.registers, a.kek, a.cfg.Keys.Horizon)
+	a.linkKeys = keys.NewDayKeys(a.registers, a.kek, a.cfg.Keys.Links)
 	if a.has("auditor") {
 		a.onRun("key clock", a.runKeyClock)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/tallystick/tallystick/audit/erased"
 )
 
 // Operations are the acts of the command line on one installation. App does
@@ -24,6 +26,8 @@ type Operations interface {
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
+	Erase(ctx context.Context, r EraseRequest) (*EraseResult, error)
+	Decide(ctx context.Context, r DecideRequest) error
 	Keys(ctx context.Context) (*KeyList, error)
 	Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error)
 	SetKey(ctx context.Context, r SetKeyRequest) error
@@ -216,4 +220,28 @@ type RotateRequest struct {
 // RotateResult names the key that is used from now on.
 type RotateResult struct {
 	Key string `json:"key"`
+}
+
+// EraseRequest asks about the erasure of a person. With identifiers it asks for
+// one, or with DryRun what there is to erase; without, how it stands, and an
+// approved one is carried out.
+type EraseRequest struct {
+	Request     string       `json:"request"`
+	Identifiers []Identifier `json:"identifiers,omitempty"`
+	DryRun      bool         `json:"dry_run,omitempty"`
+	Language    string       `json:"language,omitempty"` // of Lines
+}
+
+// EraseResult is how an erasure stands; State is empty if nobody asked for one.
+type EraseResult struct {
+	Answer erased.Answer `json:"answer"`
+	Lines  []string      `json:"lines"` // for people
+}
+
+// DecideRequest is the decision of an account on what waits for a second person.
+type DecideRequest struct {
+	ID       int64  `json:"id"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+	Approve  bool   `json:"approve"`
 }

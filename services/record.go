@@ -37,7 +37,8 @@ func (a *App) openLedger(context.Context) error {
 		cfg.Poll = nudgedPoll
 	}
 	deps := ledger.Deps{
-		Signer: signer, Store: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Alarm: a.alarm(), Producer: a.broker,
+		Signer: signer, Store: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Erasures: erasureLeaves{a.registers},
+		Alarm: a.alarm(), Producer: a.broker,
 		Contradicted: a.contradicted, Logger: a.log, Registerer: a.metrics,
 		Retention: &ledger.Retention{Config: a.cfg.Retention, Expiring: a.store, Removing: a.store, Holds: a.registers},
 	}
@@ -133,6 +134,7 @@ func (a *App) openAuditor(context.Context) error {
 			return now.pipeline, v
 		},
 		Vault:  a.originalKeys(),
+		Linked: a.erasing.linked.Stored,
 		Stored: a.stages.control.Stored, Nudge: a.nudge, Clean: len(a.cfg.Kafka.Addresses) == 0, Keep: a.cfg.Kafka.Keep,
 		Logger: a.log, Registerer: a.metrics, Now: time.Now,
 	})

@@ -63,6 +63,9 @@ func (a *App) openStages(ctx context.Context) error {
 		return err
 	}
 	a.stages = s
+	if err := a.openTombstones(); err != nil {
+		return err
+	}
 	return a.buildStages()
 }
 
@@ -79,12 +82,13 @@ func (a *App) buildStages() error {
 	return nil
 }
 
-// maskStage keeps originals only where they can be sealed.
+// maskStage writes links, and keeps originals only where they can be sealed.
 func (a *App) maskStage() pipeline.Stage {
 	g := masking.NewEngine(a.stages.policy, a.dayKeys)
 	if a.vault != nil {
 		g.KeepOriginals()
 	}
+	g.Link(masking.Linking{Keys: a.linkKeys, Linked: a.erasing.linked, Erased: a.erasing.tombstones})
 	return g
 }
 

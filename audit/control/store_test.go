@@ -152,7 +152,7 @@ func randomEntry(r *rand.Rand) audit.Entry {
 		e.Operation = pick("share.keep", "share.revoke", "grant.transform")
 	}
 	if r.IntN(3) == 0 {
-		e.FoundKinds, e.FoundPlaces = []string{pick("email", "ipv4", "card"), pick("email", "ipv6")}, []string{pick("query", "user"), pick("path", "host", "referer")}
+		e.FoundKinds, e.FoundPlaces = []string{pick("email", "ipv4", "card", "erased"), pick("email", "ipv6")}, []string{pick("query", "user", "subjects"), pick("path", "host", "referer")}
 	}
 	e.URLTemplate = pick("GET /a", "")
 	return e

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -94,6 +95,21 @@ func (r *Reader) Gone(table string, chunks ...audit.ChunkKey) (map[audit.ChunkKe
 	return out, nil
 }
 
+// Erased returns which originals of chunks were erased, by the tombstones under
+// checkpoint cp.
+func (r *Reader) Erased(ctx context.Context, cp Checkpoint, chunks ...audit.ChunkKey) (map[audit.ChunkKey]Gone, error) {
+	v := &verification{erased: map[chunkKey]Gone{}}
+	err := r.ReadLeaves(ctx, 0, cp.Size, func(_ uint64, raw []byte) error {
+		leaf, err := ParseLeaf(raw)
+		k := audit.ChunkKey{ID: leaf.Chunk, Version: leaf.Version}
+		if err == nil && len(leaf.Rows) > 0 && slices.Contains(chunks, k) {
+			v.noteErased(k, leaf)
+		}
+		return err
+	})
+	return v.erased, err
+}
+
 // WriteGone keeps which rows of a chunk's table are gone, durably.
 func (l *Log) WriteGone(k audit.ChunkKey, table string, g Gone) error {
 	return l.WriteMarks(k.ID, k.Version, map[string][]byte{goneTable(table): g.Marshal()})
@@ -104,23 +120,23 @@ type Going struct {
 	rows   placed
 	hasher rowHasher
 	gone   Gone
+	erased Gone
 }
 
-// NewGoing begins with a table of a chunk of that salt, whose leaf says root,
-// and of which before is gone already.
-func NewGoing(salt []byte, root TableRoot, before Gone) *Going {
-	g := &Going{rows: placed{limit: root.Count}, hasher: newRowHasher(salt), gone: Gone{}}
+// NewGoing begins with the originals of a chunk of that salt, whose leaf says
+// root, of which before is gone already and erased has been emptied.
+func NewGoing(salt []byte, root TableRoot, before, erased Gone) *Going {
+	g := &Going{rows: placed{limit: root.Count}, hasher: newRowHasher(salt), gone: Gone{}, erased: erased}
 	maps.Copy(g.gone, before)
 	return g
 }
 
-// Add adds a row that the store holds; goes says that it is to go. All rows of
-// the table have to come, in any order.
-func (g *Going) Add(number uint32, canonical []byte, goes bool) {
-	r := row{n: number, canonical: canonical}
-	g.rows.add(&r, &g.hasher)
-	if goes && uint64(number) < g.rows.limit {
-		g.gone[number] = g.rows.hashes[number]
+// Add adds an original that the store holds; goes says that it is to go. All of
+// the chunk have to come, in any order.
+func (g *Going) Add(o *audit.Original, goes bool) {
+	g.rows.add(&row{n: o.Row, canonical: AppendOriginal(nil, o), empty: len(o.Sealed) == 0}, &g.hasher, g.erased)
+	if goes && uint64(o.Row) < g.rows.limit {
+		g.gone[o.Row] = g.rows.hashes[o.Row]
 	}
 }
 

@@ -20,10 +20,12 @@ func (f *fixture) take(t *testing.T, numbers ...uint32) ledger.Gone {
 	c := f.store.chunk("c1")
 	before, err := ledger.OpenReader(f.dir).Gone(ledger.TableOriginals, c.key())
 	must(t, err)
+	erased, err := ledger.OpenReader(f.dir).Erased(context.Background(), f.log.Checkpoint(), c.key())
+	must(t, err)
 	root := ledger.ChunkLeaf(&c.Chunk, leafTime).Tables[ledger.TableOriginals]
-	g := ledger.NewGoing(c.Salt, root, before[c.key()])
+	g := ledger.NewGoing(c.Salt, root, before[c.key()], erased[c.key()])
 	for _, o := range c.originals {
-		g.Add(o.Row, ledger.AppendOriginal(nil, &o), stdslices.Contains(numbers, o.Row))
+		g.Add(&o, stdslices.Contains(numbers, o.Row))
 	}
 	gone, err := g.Gone(root)
 	must(t, err)
@@ -45,6 +47,8 @@ func TestGone(t *testing.T) {
 	}{
 		{"one row", func(t *testing.T, f *fixture) { f.take(t, 0) }, nil},
 		{"one row, and later the other", func(t *testing.T, f *fixture) { f.take(t, 0); f.take(t, 1) }, nil},
+		{"one row, after the other was erased", func(t *testing.T, f *fixture) { f.erase(t, "c1", 0); f.take(t, 1) }, nil},
+		{"an erased row", func(t *testing.T, f *fixture) { f.erase(t, "c1", 0); f.take(t, 0) }, nil},
 		{"a row that is still there", func(t *testing.T, f *fixture) {
 			c := f.store.chunk("c1")
 			kept := stdslices.Clone(c.originals)
@@ -116,9 +120,9 @@ func TestGoingSeesChanges(t *testing.T) {
 	c := f.store.chunk("c1")
 	root := ledger.ChunkLeaf(&c.Chunk, leafTime).Tables[ledger.TableOriginals]
 	c.originals[1].Sealed = []byte("other")
-	g := ledger.NewGoing(c.Salt, root, nil)
+	g := ledger.NewGoing(c.Salt, root, nil, nil)
 	for _, o := range c.originals {
-		g.Add(o.Row, ledger.AppendOriginal(nil, &o), true)
+		g.Add(&o, true)
 	}
 	if _, err := g.Gone(root); !errors.Is(err, ledger.ErrChanged) {
 		t.Errorf("a changed row may go: %v", err)

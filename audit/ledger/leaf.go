@@ -14,11 +14,13 @@ import (
 type LeafType string
 
 // The values of LeafType. A tombstone takes a chunk's table, or all of them,
-// out of what verify expects; an artefact is a rendered report.
+// or some rows of one, out of what verify expects; an artefact is a rendered
+// report; an erasure is the act of erasing a person, whom it does not name.
 const (
 	LeafChunk     LeafType = "chunk"
 	LeafTombstone LeafType = "tombstone"
 	LeafArtefact  LeafType = "artefact"
+	LeafErasure   LeafType = "erasure"
 )
 
 // TableRoot is what a leaf says of one table.
@@ -41,10 +43,37 @@ type Leaf struct {
 	// whole chunk.
 	Tables map[string]TableRoot `json:"tables,omitempty"`
 	// Name and Digest are of an artefact: what it is (report kind and run) and
-	// the SHA-256 of its bytes.
-	Name   string    `json:"name,omitempty"`
-	Digest []byte    `json:"digest,omitempty"`
+	// the SHA-256 of its bytes. An erasure's name is a random id.
+	Name   string `json:"name,omitempty"`
+	Digest []byte `json:"digest,omitempty"`
+	// Rows are those of the one table of a tombstone whose contents went, in
+	// ascending order, and Hashes their row hashes, 32 bytes each. None means
+	// that all rows of the tables may go.
+	Rows   []uint32  `json:"rows,omitempty"`
+	Hashes []byte    `json:"hashes,omitempty"`
 	Time   time.Time `json:"time"` // when it was handed to the log
+}
+
+// MaxErasedRows is how many rows one tombstone names at most: a leaf has room
+// for 65,535 bytes.
+const MaxErasedRows = 1000
+
+// ErasureLeaf is the leaf of the act of erasing a person.
+func ErasureLeaf(id string, now time.Time) Leaf {
+	return Leaf{Type: LeafErasure, Name: id, Time: now.UTC()}
+}
+
+// ErasedRowsLeaf is the tombstone of some originals of a chunk, in ascending
+// order of their rows.
+func ErasedRowsLeaf(k audit.ChunkKey, rows []uint32, hashes []Hash, now time.Time) Leaf {
+	l := Leaf{
+		Type: LeafTombstone, Chunk: k.ID, Version: k.Version, Tables: map[string]TableRoot{TableOriginals: {Count: uint64(len(rows))}},
+		Rows: rows, Time: now.UTC(),
+	}
+	for i := range hashes {
+		l.Hashes = append(l.Hashes, hashes[i][:]...)
+	}
+	return l
 }
 
 // errLeaf is what ParseLeaf wraps for bytes that are no leaf.
@@ -118,6 +147,13 @@ func (l Leaf) validate() error {
 				return fmt.Errorf("%w: the digest of rows that went has 32 bytes", errLeaf)
 			}
 		}
+		if err := l.validateRows(); err != nil {
+			return err
+		}
+	case LeafErasure:
+		if l.Name == "" {
+			return fmt.Errorf("%w: an erasure needs an id", errLeaf)
+		}
 	case LeafArtefact:
 		if l.Name == "" || len(l.Digest) != 32 {
 			return fmt.Errorf("%w: an artefact needs a name and a SHA-256 digest", errLeaf)
@@ -131,6 +167,21 @@ func (l Leaf) validate() error {
 	return nil
 }
 
+func (l Leaf) validateRows() error {
+	switch {
+	case len(l.Rows) == 0 && len(l.Hashes) == 0:
+		return nil
+	case len(l.Tables) != 1 || len(l.Hashes) != len(l.Rows)*len(Hash{}) || len(l.Rows) > MaxErasedRows:
+		return fmt.Errorf("%w: a tombstone of rows needs one table and a hash for each of at most %d rows", errLeaf, MaxErasedRows)
+	}
+	for i := 1; i < len(l.Rows); i++ {
+		if l.Rows[i] <= l.Rows[i-1] {
+			return fmt.Errorf("%w: the rows of a tombstone are in ascending order", errLeaf)
+		}
+	}
+	return nil
+}
+
 // key tells whether two leaves are about the same thing, so that nothing is
 // sequenced twice.
 func (l Leaf) key() leafKey {
@@ -140,6 +191,9 @@ func (l Leaf) key() leafKey {
 			if root, ok := l.Tables[t]; ok {
 				k.name += t + string(root.Root) + ","
 			}
+		}
+		if len(l.Rows) > 0 {
+			k.name += fmt.Sprint(l.Rows)
 		}
 	}
 	return k

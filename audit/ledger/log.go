@@ -157,6 +157,19 @@ func (l *Log) remember(leaf Leaf, index uint64) {
 	}
 }
 
+// Erasures are the ids of the acts of erasing in the log, in no order.
+func (l *Log) Erasures() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for k := range l.seen {
+		if k.kind == LeafErasure {
+			out = append(out, k.name)
+		}
+	}
+	return out
+}
+
 // Append sequences leaves and returns their indexes. It returns after they are
 // durable and under a signed checkpoint. A leaf about something that has one
 // already, the same chunk and version, is not added again: its old index comes

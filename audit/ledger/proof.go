@@ -70,7 +70,7 @@ func (r *Reader) ProveEntry(ctx context.Context, src Source, salt []byte, k audi
 		if r.chunk != k {
 			return nil
 		}
-		rows.add(r, &h)
+		rows.add(r, &h, nil)
 		if r.n == n {
 			p.ID, p.Row, p.Blind = r.id(), bytes.Clone(r.canonical), bytes.Clone(h.blindOf(uint64(n)))
 		}

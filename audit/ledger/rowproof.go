@@ -76,8 +76,11 @@ func NewRowSet(table string, salt []byte, gone Gone) *RowSet {
 // Add adds a row of the table with its number. All rows that are left have to
 // come.
 func (s *RowSet) Add(number uint32, canonical []byte) {
-	s.rows.add(&row{n: number, canonical: canonical}, &s.hasher)
+	s.rows.add(&row{n: number, canonical: canonical}, &s.hasher, nil)
 }
+
+// AddErased adds a row of which only the hash is left.
+func (s *RowSet) AddErased(number uint32, h Hash) { s.rows.fill(Gone{number: h}) }
 
 // Prove makes the proof of a row whose number and canonical bytes are given,
 // with the leaf at index under checkpoint cp.

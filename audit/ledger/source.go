@@ -45,6 +45,7 @@ type row struct {
 	chunk     audit.ChunkKey
 	n         uint32 // its number in the table of the chunk
 	canonical []byte // valid until the next row
+	empty     bool   // an original without its ciphertext
 	id        func() string
 }
 
@@ -83,7 +84,7 @@ func eachRow(ctx context.Context, src Source, table string, chunks []string, f f
 		var at *audit.Original
 		r.id = func() string { return at.Origin.EntryID() }
 		return src.OriginalsOf(ctx, chunks, func(k audit.ChunkKey, n uint32, e *audit.Original) error {
-			at = e
+			at, r.empty = e, len(e.Sealed) == 0
 			return see(k, n, AppendOriginal(buf[:0], e))
 		})
 	default:

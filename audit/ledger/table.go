@@ -93,6 +93,12 @@ func nodeHash(left, right *Hash) Hash {
 	return sha256.Sum256(b[:])
 }
 
+// RowHash is the leaf hash of row n of a table of the chunk with that salt.
+func RowHash(salt []byte, n uint64, canonical []byte) Hash {
+	h := newRowHasher(salt)
+	return h.hash(n, canonical)
+}
+
 // rowHasher hashes rows of one chunk without allocating.
 type rowHasher struct {
 	mac   hash.Hash

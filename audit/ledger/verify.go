@@ -56,7 +56,7 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 	}
 	v := &verification{
 		src: src, log: log, o: o, res: &Result{},
-		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{},
+		leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{}, erased: map[chunkKey]Gone{},
 	}
 	// The log is read before the store, so that a chunk which closes meanwhile
 	// is one without leaf yet and never a leaf without chunk.
@@ -80,7 +80,7 @@ func Verify(ctx context.Context, src Source, log LogReader, o Options, progress 
 // checkpoint and, with o.Kept, that it continues that one. It needs nothing but
 // the files and the key.
 func VerifyLog(ctx context.Context, log LogReader, o Options) (*Result, error) {
-	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{}}
+	v := &verification{log: log, o: o, res: &Result{}, leaves: map[chunkKey]*leafAt{}, gone: map[chunkKey]absent{}, erased: map[chunkKey]Gone{}}
 	_, err := v.readLog(ctx)
 	return v.res, err
 }
@@ -93,6 +93,7 @@ type verification struct {
 	since  uint64 // leaves before it are not recomputed
 	leaves map[chunkKey]*leafAt
 	gone   map[chunkKey]absent
+	erased map[chunkKey]Gone // originals with a tombstone of their own
 }
 
 // leafAt is what is kept of a chunk's leaf between the passes.
@@ -205,10 +206,26 @@ func (v *verification) note(l Leaf, index uint64, hash Hash) {
 		}
 		v.leaves[k] = at
 	case LeafTombstone:
+		if len(l.Rows) > 0 {
+			v.noteErased(k, l)
+			return
+		}
 		if v.gone[k] == nil {
 			v.gone[k] = absent{}
 		}
 		v.gone[k].note(l)
+	}
+}
+
+func (v *verification) noteErased(k chunkKey, l Leaf) {
+	if _, ok := l.Tables[TableOriginals]; !ok {
+		return // rows of other tables don't go one by one
+	}
+	if v.erased[k] == nil {
+		v.erased[k] = Gone{}
+	}
+	for i, n := range l.Rows {
+		v.erased[k][n] = Hash(l.Hashes[i*len(Hash{}):])
 	}
 }
 

@@ -15,6 +15,7 @@ type chunk struct {
 	key    chunkKey
 	leaf   Leaf
 	gone   absent
+	erased Gone // originals with a tombstone of their own
 	hasher rowHasher
 	rows   placed // of the table that is being read
 }
@@ -33,7 +34,7 @@ type placed struct {
 }
 
 // add puts the hash of a row where its number says.
-func (p *placed) add(r *row, h *rowHasher) {
+func (p *placed) add(r *row, h *rowHasher, erased Gone) {
 	n := uint64(r.n)
 	if n >= p.limit || n < uint64(len(p.have)) && p.have[n] {
 		if p.extras == 0 || n < p.extra {
@@ -43,7 +44,7 @@ func (p *placed) add(r *row, h *rowHasher) {
 		return
 	}
 	p.grow(n)
-	p.hashes[n], p.have[n] = h.hash(n, r.canonical), true
+	p.hashes[n], p.have[n] = rowHash(r, h, erased), true
 	p.count++
 }
 
@@ -52,6 +53,17 @@ func (p *placed) grow(n uint64) {
 	for uint64(len(p.have)) <= n {
 		p.have, p.hashes = append(p.have, false), append(p.hashes, Hash{})
 	}
+}
+
+// rowHash is the hash of a row; of an original that was erased, the one that its
+// tombstone has.
+func rowHash(r *row, h *rowHasher, erased Gone) Hash {
+	if r.empty {
+		if hash, ok := erased[r.n]; ok {
+			return hash
+		}
+	}
+	return h.hash(uint64(r.n), r.canonical)
 }
 
 // gives reports whether all rows are there and give the root.
@@ -124,7 +136,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 			continue
 		}
 		out = append(out, Problem{Kind: kind, Chunk: c.key.ID, Version: c.key.Version, Table: table, Row: n})
-		wrong[c.key] = &naming{at: len(out) - 1, hasher: &c.hasher, marks: marks[c.key]}
+		wrong[c.key] = &naming{at: len(out) - 1, hasher: &c.hasher, erased: c.erased, marks: marks[c.key]}
 		names = append(names, c.key.ID)
 	}
 	if len(names) == 0 {
@@ -146,6 +158,7 @@ func (v *verification) faults(ctx context.Context, table string, chunks []*chunk
 type naming struct {
 	at     int
 	hasher *rowHasher
+	erased map[uint32]Hash
 	marks  []byte
 	strong bool // the id found is of a row that does not fit its mark
 }
@@ -162,7 +175,7 @@ func (w *naming) see(p *Problem, r *row) {
 		if n != p.Row || w.strong {
 			return
 		}
-		h := w.hasher.hash(n, r.canonical)
+		h := rowHash(r, w.hasher, w.erased)
 		w.strong = (n+1)*MarkSize > uint64(len(w.marks)) || !bytes.Equal(h[:MarkSize], markAt(w.marks, n))
 		if w.strong || p.EntryID == "" {
 			p.EntryID = r.id()

@@ -92,13 +92,18 @@ func (v *verification) checkGroup(ctx context.Context, group []*leafAt, done *at
 			if last == nil { // another version, which is of another group
 				return nil
 			}
-			last.rows.add(r, &last.hasher)
+			last.rows.add(r, &last.hasher, last.erased)
 			if n++; n&1023 == 0 {
 				done.Add(1024)
 			}
 			return nil
 		})
 		done.Add(n & 1023)
+		if table == TableOriginals {
+			for _, c := range chunks {
+				c.rows.fill(c.erased)
+			}
+		}
 		if err != nil {
 			return out, fmt.Errorf("failed to read the %s of %d chunks from %s: %w", table, len(chunks), names[0], err)
 		}
@@ -156,7 +161,7 @@ func (v *verification) readGroup(ctx context.Context, group []*leafAt) ([]*chunk
 			return fmt.Errorf("failed to read leaf %d: %w", i, err)
 		}
 		k := chunkKey{ID: leaf.Chunk, Version: leaf.Version}
-		chunks = append(chunks, &chunk{key: k, leaf: leaf, gone: v.gone[k], hasher: newRowHasher(at.salt)})
+		chunks = append(chunks, &chunk{key: k, leaf: leaf, gone: v.gone[k], erased: v.erased[k], hasher: newRowHasher(at.salt)})
 		return nil
 	})
 	if err != nil && !errors.Is(err, errStop) {

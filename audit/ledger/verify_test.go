@@ -65,6 +65,18 @@ func (f *fixture) verify(t *testing.T) *ledger.Result {
 	return res
 }
 
+// erase writes the tombstone of one original, whose hash is that of the row as
+// it is now, and empties it.
+func (f *fixture) erase(t *testing.T, id string, row int) {
+	t.Helper()
+	c := f.store.chunk(id)
+	o := &c.originals[row]
+	leaf := ledger.ErasedRowsLeaf(c.key(), []uint32{o.Row}, []ledger.Hash{ledger.RowHash(c.Salt, uint64(row), ledger.AppendOriginal(nil, o))}, leafTime)
+	_, err := f.log.Append(context.Background(), ledger.ErasureLeaf("random", leafTime), leaf, leaf)
+	must(t, err)
+	o.Sealed = nil
+}
+
 const entryID = "AbCdEfGhIjKlMnOp-0-%d"
 
 func TestVerify(t *testing.T) {
@@ -77,6 +89,29 @@ func TestVerify(t *testing.T) {
 		{"an original sealed anew", func(_ *testing.T, f *fixture) { f.store.chunk("c1").originals[1].Sealed = []byte("other") }, []ledger.Problem{
 			{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", Row: 1, EntryID: fmt.Sprintf(entryID, 100)},
 		}},
+		{"an original erased", func(t *testing.T, f *fixture) { f.erase(t, "c1", 1) }, nil},
+		{"an erased original that is not there at all", func(t *testing.T, f *fixture) {
+			f.erase(t, "c1", 1)
+			c := f.store.chunk("c1")
+			c.originals = c.originals[:1]
+		}, nil},
+		{"an erased original that is still there", func(t *testing.T, f *fixture) {
+			was := f.store.chunk("c1").originals[1].Sealed
+			f.erase(t, "c1", 1)
+			f.store.chunk("c1").originals[1].Sealed = was
+		}, nil},
+		{"another original emptied than the erased one", func(t *testing.T, f *fixture) {
+			f.erase(t, "c1", 1)
+			f.store.chunk("c1").originals[0].Sealed = nil
+		}, []ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", Row: 0, EntryID: fmt.Sprintf(entryID, 0)}}},
+		{"an original emptied in another chunk", func(t *testing.T, f *fixture) {
+			f.erase(t, "c1", 1)
+			f.store.chunk("c2").originals[1].Sealed = nil
+		}, []ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c2", Version: 1, Table: "originals", Row: 1, EntryID: fmt.Sprintf(entryID, 100)}}},
+		{"a tombstone with another hash", func(t *testing.T, f *fixture) {
+			f.store.chunk("c1").originals[1].Sealed = []byte("other")
+			f.erase(t, "c1", 1)
+		}, []ledger.Problem{{Kind: ledger.RowChanged, Chunk: "c1", Version: 1, Table: "originals", Row: 1, EntryID: fmt.Sprintf(entryID, 100)}}},
 		{"a capsule exchanged", func(_ *testing.T, f *fixture) { f.store.chunk("c2").capsules[0].Bytes = []byte("other") }, []ledger.Problem{
 			{Kind: ledger.RowChanged, Chunk: "c2", Version: 1, Table: "capsules", Row: 0, EntryID: sampleCapsule().ID},
 		}},

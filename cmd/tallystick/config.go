@@ -23,6 +23,9 @@ func (c *cli) configCommand() *cobra.Command {
 			if err := services.Check(cfg); err != nil {
 				return err
 			}
+			for _, w := range cfg.Warnings() {
+				fmt.Fprintln(c.err, "warning:", w)
+			}
 			fmt.Fprintln(c.out, "ok")
 			return nil
 		}},

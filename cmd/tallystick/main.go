@@ -101,7 +101,7 @@ func (c *cli) root() *cobra.Command {
 		return usage(cmd, err)
 	})
 	root.AddCommand(c.runCommand(), c.initCommand(), c.ingestCommand(), c.replayCommand(), c.parseCommand(), c.detectCommand(), c.maskCommand(), c.sqlCommand(), c.reportCommand(),
-		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.holdCommand(), c.configCommand(), c.userCommand(), c.keysCommand(), c.whoCommand(), c.reencryptCommand(),
+		c.ledgerCommand(), c.controlsCommand(), c.datamapCommand(), c.requestsCommand(), c.holdCommand(), c.configCommand(), c.userCommand(), c.keysCommand(), c.whoCommand(), c.reencryptCommand(), c.eraseCommand(), c.approveCommand(),
 		c.docsCommand(), c.versionCommand())
 	checkArguments(root)
 	return root

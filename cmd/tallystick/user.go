@@ -42,6 +42,15 @@ func (c *cli) account(ctx context.Context, r services.UserRequest, act func(serv
 // password reads a password twice from the terminal, or one line of standard
 // input where there is no terminal.
 func (c *cli) password() (string, error) {
+	return c.ask("Password: ", "Again: ")
+}
+
+// currentPassword reads the password of an account once.
+func (c *cli) currentPassword() (string, error) { return c.ask("Password: ") }
+
+// ask reads one line of standard input, or from a terminal the same answer to
+// each prompt.
+func (c *cli) ask(prompts ...string) (string, error) {
 	f, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
@@ -53,17 +62,17 @@ func (c *cli) password() (string, error) {
 		}
 		return line, nil
 	}
-	var got [2]string
-	for i, prompt := range []string{"Password: ", "Again: "} {
+	var got []string
+	for _, prompt := range prompts {
 		fmt.Fprint(c.err, prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(c.err)
 		if err != nil {
 			return "", err
 		}
-		got[i] = string(b)
+		got = append(got, string(b))
 	}
-	if got[0] != got[1] {
+	if got[0] != got[len(got)-1] {
 		return "", &text.Hint{Err: errors.New("the two passwords differ"), Hint: "try again"}
 	}
 	return got[0], nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -41,22 +42,24 @@ func (d *DB) RequestApproval(ctx context.Context, a Approval) (int64, error) {
 	if a.Kind == "" || a.Role == "" || a.RequestedBy == "" {
 		return 0, errors.New("an approval needs a kind, a role and who requests it")
 	}
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) + 1 FROM approvals`).Scan(&a.ID); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO approvals (id, kind, object, payload, role, requested_by, requested_at, decision, decided_by, decided_at, reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, '', '', 0, ?)`, a.ID, a.Kind, a.Object, a.Payload, string(a.Role), a.RequestedBy, millis(d.now()), a.Reason)
-		return err
-	})
-	if err != nil {
+	if err := d.tx(ctx, func(tx *sql.Tx) error { return d.requestApproval(ctx, tx, &a) }); err != nil {
 		return 0, fmt.Errorf("failed to request an approval: %w", err)
 	}
 	return a.ID, nil
 }
 
+func (d *DB) requestApproval(ctx context.Context, tx *sql.Tx, a *Approval) error {
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) + 1 FROM approvals`).Scan(&a.ID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO approvals (id, kind, object, payload, role, requested_by, requested_at, decision, decided_by, decided_at, reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, '', '', 0, ?)`, a.ID, a.Kind, a.Object, a.Payload, string(a.Role), a.RequestedBy, millis(d.now()), a.Reason)
+	return err
+}
+
 // DecideApproval approves or denies a request. A requester never decides on the
-// own request, whatever the roles: ErrOwnRequest.
+// own request, whatever the roles: ErrOwnRequest. Who requested on the command
+// line as an OS user is the account of that name.
 func (d *DB) DecideApproval(ctx context.Context, id int64, by User, approve bool) error {
 	decision := Denied
 	if approve {
@@ -70,7 +73,7 @@ func (d *DB) DecideApproval(ctx context.Context, id int64, by User, approve bool
 		switch {
 		case a.Decision != "":
 			return ErrDecided
-		case a.RequestedBy == by.Name:
+		case strings.TrimPrefix(a.RequestedBy, "os:") == by.Name:
 			return ErrOwnRequest
 		case !by.Has(a.Role):
 			return ErrWrongRole

@@ -57,6 +57,7 @@ type Store struct {
 	marks      *table[Mark]
 	capsules   *table[capsule]
 	originals  *table[original]
+	links      *table[audit.Link]
 }
 
 // base are the settings of every statement. The query log would keep literals,
@@ -82,7 +83,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 		entries: entriesTable(), rejections: rejectionsTable(), findings: findingsTable(),
 		chunks: chunksTable(), leaves: leavesTable(), complete: completenessTable(),
 		ranges: streamRangesTable(), marks: marksTable(),
-		capsules: capsulesTable(), originals: originalsTable(),
+		capsules: capsulesTable(), originals: originalsTable(), links: linksTable(),
 	}
 	if err := s.connect(ctx, cfg, deps); err != nil {
 		return nil, err

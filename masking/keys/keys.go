@@ -36,7 +36,7 @@ import (
 type Role string
 
 // The roles. Which process holds which: a tap has tap and site (and the public
-// halves of line and install), the auditor line and site, the ledger ledger,
+// halves of line and install), the auditor line, site and erasure, the ledger ledger,
 // the alerter webhook; install stays with whoever enrols taps.
 const (
 	RoleLine    Role = "line"    // HPKE: taps seal lines, the auditor opens them
@@ -45,6 +45,7 @@ const (
 	RoleSite    Role = "site"    // PRF: stream names and line marks; opens nothing
 	RoleLedger  Role = "ledger"  // Ed25519: signs checkpoints
 	RoleWebhook Role = "webhook" // 32 bytes: MAC of webhooks
+	RoleErasure Role = "erasure" // PRF: tombstones of erased persons
 	RolePerson  Role = "person"  // Ed25519: whoever requests, approves, reads or keeps fragments, and the key officer
 	RoleInbox   Role = "inbox"   // HPKE: what is sent to a custodian
 )
@@ -52,7 +53,7 @@ const (
 // roles are an installation's, in the order in which Ensure makes them; known
 // are all that a folder may have.
 var (
-	roles = []Role{RoleInstall, RoleLine, RoleTap, RoleSite, RoleLedger, RoleWebhook}
+	roles = []Role{RoleInstall, RoleLine, RoleTap, RoleSite, RoleLedger, RoleWebhook, RoleErasure}
 	known = append(roles[:len(roles):len(roles)], RolePerson, RoleInbox)
 )
 
@@ -192,6 +193,16 @@ func (s *Store) handle(r Role) (*keyset.Handle, error) {
 // SitePRF returns the site fingerprint key.
 func (s *Store) SitePRF() (*PRF, error) {
 	h, err := s.handle(RoleSite)
+	if err != nil {
+		return nil, err
+	}
+	return prfOf(h)
+}
+
+// ErasurePRF returns the erasure-check key. Who holds it together with the
+// register of tombstones can test a guess of who was erased.
+func (s *Store) ErasurePRF() (*PRF, error) {
+	h, err := s.handle(RoleErasure)
 	if err != nil {
 		return nil, err
 	}

@@ -40,8 +40,8 @@ func TestEnsureKeepsWhatExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(before) != 6 {
-		t.Fatalf("%d keys, want one for each of 6 roles: %v", len(before), before)
+	if len(before) != 7 {
+		t.Fatalf("%d keys, want one for each of 7 roles: %v", len(before), before)
 	}
 	kek, err := keys.LocalKEK(filepath.Join(dir, "..", "..", "kek.json"))
 	if err != nil {

@@ -27,7 +27,7 @@ func parameters(r Role) (key.Parameters, error) {
 	case RoleInstall, RoleTap, RoleLedger, RolePerson:
 		p, err := ed25519.NewParameters(ed25519.VariantNoPrefix)
 		return &p, err
-	case RoleSite, RoleWebhook:
+	case RoleSite, RoleWebhook, RoleErasure:
 		return prfParameters()
 	}
 	return nil, fmt.Errorf("unknown role %s", r)

@@ -84,6 +84,7 @@ type Store interface {
 	InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error
 	InsertCapsules(ctx context.Context, c *audit.Chunk, cs []audit.Capsule) error
 	InsertOriginalsBut(ctx context.Context, c *audit.Chunk, os []audit.Original, kept *store.Kept) error
+	InsertLinks(ctx context.Context, c *audit.Chunk, links []audit.Link) error
 	InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error
 	CloseChunk(ctx context.Context, c *audit.Chunk) error
 	EachEntry(ctx context.Context, chunk string, version uint16, fn func(*audit.Entry) error) error
@@ -130,6 +131,9 @@ type Deps struct {
 	// Stored is told which findings are durable, so that gaps are not raised
 	// again. Optional.
 	Stored func([]audit.Finding)
+	// Linked is told which links are durable, so that they are not written again.
+	// Optional.
+	Linked func([]audit.Link)
 	// Nudge is called after a chunk closed, so that the ledger in the same
 	// process need not wait for its clock. Optional.
 	Nudge      func()

@@ -26,6 +26,7 @@ type building struct {
 	vault      *seal.Originals // nil without a vault
 	originals  []audit.Original
 	capsules   []audit.Capsule       // of originals, once the chunk is whole
+	links      map[string]audit.Link // by pseudonym
 	gaps       map[string]bool       // ids of the gaps that the worker raised, in this chunk or before
 	missing    map[sourceHour]uint64 // lines that a chain shows to be missing
 	tallies    map[string]Tally      // by boot id
@@ -64,6 +65,7 @@ func (b *building) begin(c *audit.Chunk) {
 	if len(b.gaps) >= maxGaps {
 		clear(b.gaps)
 	}
+	b.links = map[string]audit.Link{}
 	b.missing, b.tallies = map[sourceHour]uint64{}, map[string]Tally{}
 	b.lines, b.messages, b.whole = 0, 0, false
 }
@@ -114,6 +116,9 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 	}
 	if err := b.sealOriginals(a, batch); err != nil {
 		return err
+	}
+	for _, l := range batch.Links {
+		b.links[l.Pseudonym] = l
 	}
 	if hour.IsZero() {
 		hour = batch.Received.Truncate(time.Hour)

@@ -76,6 +76,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	if d.Stored != nil {
 		d.Stored(findings)
 	}
+	w.a.linked(b)
 	if d.Nudge != nil {
 		d.Nudge()
 	}
@@ -149,6 +150,7 @@ func (w *worker) insert(ctx context.Context, b *building) error {
 		g.Go(func() error { return w.a.deps.Store.InsertEntries(ctx, b.chunk, b.block) })
 	}
 	g.Go(func() error { return b.storeOriginals(ctx, w.a.deps.Store) })
+	g.Go(func() error { return b.storeLinks(ctx, w.a.deps.Store) })
 	g.Go(func() error { return w.insertOther(ctx, b) })
 	return g.Wait()
 }

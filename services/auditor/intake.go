@@ -202,6 +202,8 @@ func (w *worker) part(ctx context.Context, m broker.Message, it *work) error {
 		clear(b.Rejections)
 		clear(b.Findings)
 		b.Events, b.Entries, b.Rejections, b.Findings, b.Unsealed = b.Events[:0], b.Entries[:0], b.Rejections[:0], b.Findings[:0], b.Unsealed[:0]
+		clear(b.Links)
+		b.Links = b.Links[:0]
 		b.Lines = b.Lines[:0]
 		it.batch, it.done, it.from = b, make(chan error, 1), m.Offset
 		return nil

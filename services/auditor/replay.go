@@ -255,6 +255,9 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 	if err := b.storeOriginals(ctx, s); err != nil {
 		return err
 	}
+	if err := b.storeLinks(ctx, s); err != nil {
+		return err
+	}
 	if err := s.InsertRejectionsBut(ctx, c, b.rejections, nil); err != nil {
 		return err
 	}
@@ -264,7 +267,11 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 	if err := besides(); err != nil {
 		return err
 	}
-	return s.CloseChunk(ctx, c)
+	if err := s.CloseChunk(ctx, c); err != nil {
+		return err
+	}
+	r.a.linked(b)
+	return nil
 }
 
 // show makes a closed version the one that is seen: leaf, findings, and then the

@@ -25,6 +25,7 @@ type Deps struct {
 	Ledger    Ledger
 	Sources   Sources
 	Reports   Reports
+	Erasures  Erasures
 	Controls  *control.Set
 	Masking   Masking
 	Names     Names                       // nil: keys stand for themselves

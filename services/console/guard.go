@@ -221,6 +221,7 @@ var (
 	errNotFound    = &problem{status: http.StatusNotFound, code: "not-found", message: "console.error.notfound"}
 	errBadInput    = &problem{status: http.StatusBadRequest, code: "bad-input", message: "console.error.input"}
 	errPseudonym   = &problem{status: http.StatusBadRequest, code: "not-a-pseudonym", message: "console.error.pseudonym"}
+	errErasure     = &problem{status: http.StatusConflict, code: "erasure", message: "console.error.erasure"}
 	errTooMany     = &problem{status: http.StatusTooManyRequests, code: "too-many", message: "console.error.toomany"}
 	errNotHere     = &problem{status: http.StatusNotFound, code: "not-running-here", message: "console.error.nothere"}
 	errLoopback    = &problem{status: http.StatusForbidden, code: "loopback-only", message: "console.error.loopback"}

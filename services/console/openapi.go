@@ -58,6 +58,13 @@ func operation(rt route, p *text.Printer) (*openapi3.Operation, error) {
 	for _, q := range rt.Query {
 		op.AddParameter(openapi3.NewQueryParameter(q).WithSchema(openapi3.NewStringSchema()).WithDescription(p.T("console.api.query."+q, nil)))
 	}
+	if rt.Takes != nil {
+		schema, err := openapi3gen.NewSchemaRefForValue(rt.Takes, nil)
+		if err != nil {
+			return nil, err
+		}
+		op.RequestBody = &openapi3.RequestBodyRef{Value: openapi3.NewRequestBody().WithRequired(true).WithJSONSchemaRef(schema)}
+	}
 	ok := openapi3.NewResponse().WithDescription(p.T("console.api.ok", nil))
 	if rt.Answer != nil {
 		schema, err := openapi3gen.NewSchemaRefForValue(rt.Answer, nil)

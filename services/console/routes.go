@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/internal/registers"
 )
 
@@ -27,6 +28,9 @@ type route struct {
 	Answer any
 	// Body is what an API route takes.
 	Body []DocumentForm
+	// Takes is a value of the type that an API route takes as JSON, where it has no
+	// Body.
+	Takes any
 	// Masked: it answers in the form of its body.
 	Masked bool
 }
@@ -106,6 +110,8 @@ func (s *Console) table() []route {
 		{Method: get, Path: "/api/v1/trail", Roles: trailRoles, Summary: "console.api.trail", Handler: s.apiTrail, Query: []string{"limit"}, Answer: apiPage[registers.Act]{}},
 		{Method: post, Path: "/api/v1/detect", Roles: findingsRoles, Summary: "console.api.detect", Handler: s.apiDetect, Body: documentForms, Answer: apiDetected{}},
 		{Method: post, Path: "/api/v1/mask", Roles: maskingRoles, Summary: "console.api.mask", Handler: s.apiMask, Body: documentForms, Query: []string{"policy"}, Masked: true},
+		{Method: post, Path: "/api/v1/erasures", Roles: officer, Summary: "console.api.erase", Handler: s.apiErase, Takes: ErasureOrder{}, Answer: erased.Answer{}},
+		{Method: get, Path: "/api/v1/erasures/:id", Roles: officer, Summary: "console.api.erasure", Handler: s.apiErasure, Answer: erased.Answer{}},
 	}
 }
 

@@ -44,6 +44,21 @@ type Artefacts interface {
 	SetArtefactLeaf(ctx context.Context, name string, index uint64) error
 }
 
+// Erasures knows which acts of erasing and which originals that went wait for
+// their leaves.
+type Erasures interface {
+	// ErasuresWithoutLeaf returns the leaves by their numbers, in order.
+	ErasuresWithoutLeaf(ctx context.Context) ([]ErasureLeaf, error)
+	// SetErasureLeaf records the index of a leaf.
+	SetErasureLeaf(ctx context.Context, id int64, index uint64) error
+}
+
+// ErasureLeaf is a leaf that an erasure left.
+type ErasureLeaf struct {
+	ID   int64
+	Leaf ledger.Leaf
+}
+
 // Alarm is told when chunks wait too long: GV-03, reason leaf-missing.
 type Alarm interface {
 	// LateLeaf raises the finding. chunk is the one that waits longest; the same
@@ -65,6 +80,7 @@ type Deps struct {
 	Store     Store
 	Retention *Retention // Optional: without it nothing expires
 	Artefacts Artefacts  // Optional
+	Erasures  Erasures   // Optional
 	Alarm     Alarm      // Optional
 	Producer  Producer   // Optional: without it nothing is published to Kafka
 	// Contradicted is told that a witness keeps another log than this one.
@@ -178,7 +194,10 @@ func (s *Ledger) Step(ctx context.Context) error {
 			return err
 		}
 		if n < stepChunks {
-			return s.artefacts(ctx)
+			if err := s.artefacts(ctx); err != nil {
+				return err
+			}
+			return s.erasures(ctx)
 		}
 	}
 }
@@ -259,6 +278,32 @@ func (s *Ledger) artefacts(ctx context.Context) error {
 		}
 		if err := s.deps.Artefacts.SetArtefactLeaf(ctx, a.Name, index); err != nil {
 			return fmt.Errorf("failed to record the leaf of report %s: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// erasures sequences what erasures left.
+func (s *Ledger) erasures(ctx context.Context) error {
+	if s.deps.Erasures == nil {
+		return nil
+	}
+	list, err := s.deps.Erasures.ErasuresWithoutLeaf(ctx)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	leaves := make([]ledger.Leaf, len(list))
+	for i, l := range list {
+		leaves[i] = l.Leaf
+	}
+	indexes, err := s.log.Append(ctx, leaves...)
+	if err != nil {
+		return err
+	}
+	s.appended()
+	for i, l := range list {
+		if err := s.deps.Erasures.SetErasureLeaf(ctx, l.ID, indexes[i]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -103,17 +103,21 @@ func (e *expiry) buryRows(ctx context.Context, keys []audit.ChunkKey, going map[
 	if err != nil {
 		return err
 	}
+	erased, err := e.log.Erased(ctx, e.log.Checkpoint(), keys...)
+	if err != nil {
+		return err
+	}
 	roots, tables, ids := map[audit.ChunkKey]ledger.TableRoot{}, map[audit.ChunkKey]*ledger.Going{}, make([]string, 0, len(keys))
 	for _, k := range keys {
 		if roots[k], err = e.leafRoot(ctx, k); err != nil {
 			return err
 		}
-		tables[k] = ledger.NewGoing(salts[k], roots[k], before[k])
+		tables[k] = ledger.NewGoing(salts[k], roots[k], before[k], erased[k])
 		ids = append(ids, k.ID)
 	}
-	err = e.r.Expiring.OriginalsOf(ctx, ids, func(k audit.ChunkKey, n uint32, o *audit.Original) error {
+	err = e.r.Expiring.OriginalsOf(ctx, ids, func(k audit.ChunkKey, _ uint32, o *audit.Original) error {
 		if t := tables[k]; t != nil {
-			t.Add(n, ledger.AppendOriginal(nil, o), slices.Contains(going[k], o.Class))
+			t.Add(o, slices.Contains(going[k], o.Class))
 		}
 		return nil
 	})

@@ -44,6 +44,9 @@ func (s *Ledger) Leaf(chunk string, version uint16) (index uint64, ok bool) {
 	return s.log.Index(chunk, version)
 }
 
+// Erasures are the ids of the acts of erasing in the log.
+func (s *Ledger) Erasures() []string { return s.log.Erasures() }
+
 // Public is the key that checks the checkpoints.
 func (s *Ledger) Public() ed25519.PublicKey { return s.deps.Signer.Public() }
 

@@ -492,6 +492,48 @@ ALTER TABLE chunks ON CLUSTER 'main' ADD COLUMN IF NOT EXISTS originals UInt32;
 
 INSERT INTO migrations VALUES (6, '00006_originals.sql', 'd28e7e5feb34434aaa5979c589adee03eccc81d9acd1a04f5ad173230222945d', now64(3));
 
+CREATE TABLE IF NOT EXISTS subject_links ON CLUSTER 'main'
+(
+    tag String CODEC(ZSTD(1)),
+    day UInt16,
+    pseudonym String CODEC(ZSTD(1)),
+    date Date ALIAS toDate(day),
+    INDEX tag_index tag TYPE bloom_filter(0.01) GRANULARITY 2
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{database}/subject_links', '{shard}-{replica}')
+PARTITION BY toYYYYMM(toDate(day))
+ORDER BY (day, pseudonym)
+SETTINGS
+    replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,
+    old_parts_lifetime = 1,
+    min_rows_to_fsync_after_merge = 1,
+    fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS erasing ON CLUSTER 'main'
+(
+    job String,
+    tag String,
+    through UInt16,
+    secret String,
+    chunk String,
+    version UInt16,
+    `row` UInt32
+)
+ENGINE = Memory;
+
+ALTER TABLE originals_local ON CLUSTER 'main' MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS erasures ON CLUSTER 'main'
+(
+    id String,
+    at DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{database}/erasures', '{shard}-{replica}')
+ORDER BY id
+SETTINGS replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 604800;
+
+INSERT INTO migrations VALUES (7, '00007_links.sql', 'c8fc691443b942bac894c90de29f893f3ba0e620827a8a0f042a5d23a8b357c7', now64(3));
+
 ALTER TABLE rejections_all_local ON CLUSTER 'main' MODIFY TTL toDateTime(received) + INTERVAL 20 YEAR SETTINGS materialize_ttl_after_modify = 0;
 
 ALTER TABLE rejections_all_local ON CLUSTER 'main' REMOVE TTL;

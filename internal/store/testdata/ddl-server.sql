@@ -465,6 +465,48 @@ ALTER TABLE chunks ADD COLUMN IF NOT EXISTS originals UInt32;
 
 INSERT INTO migrations VALUES (6, '00006_originals.sql', 'd28e7e5feb34434aaa5979c589adee03eccc81d9acd1a04f5ad173230222945d', now64(3));
 
+CREATE TABLE IF NOT EXISTS subject_links
+(
+    tag String CODEC(ZSTD(1)),
+    day UInt16,
+    pseudonym String CODEC(ZSTD(1)),
+    date Date ALIAS toDate(day),
+    INDEX tag_index tag TYPE bloom_filter(0.01) GRANULARITY 2
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(toDate(day))
+ORDER BY (day, pseudonym)
+SETTINGS
+    non_replicated_deduplication_window = 10000,
+    old_parts_lifetime = 1,
+    min_rows_to_fsync_after_merge = 1,
+    fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS erasing
+(
+    job String,
+    tag String,
+    through UInt16,
+    secret String,
+    chunk String,
+    version UInt16,
+    `row` UInt32
+)
+ENGINE = Memory;
+
+ALTER TABLE originals MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS erasures
+(
+    id String,
+    at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY id
+SETTINGS non_replicated_deduplication_window = 1000;
+
+INSERT INTO migrations VALUES (7, '00007_links.sql', 'c8fc691443b942bac894c90de29f893f3ba0e620827a8a0f042a5d23a8b357c7', now64(3));
+
 ALTER TABLE rejections_all MODIFY TTL toDateTime(received) + INTERVAL 20 YEAR SETTINGS materialize_ttl_after_modify = 0;
 
 ALTER TABLE rejections_all REMOVE TTL;

@@ -1,0 +1,310 @@
+package registers
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// KindErasure is the kind of approvals of erasures.
+const KindErasure = "erasure"
+
+// Erasure is the erasing of a person, as a request asked for it.
+type Erasure struct {
+	ID          string // random; the ledger has it
+	Request     string // id in the register of requests
+	Approval    int64
+	RequestedBy string
+	RequestedAt time.Time
+	Marks       []string // tombstones to be, keyed; empty once done or refused
+	Begun       time.Time
+	Done        time.Time
+	Refused     time.Time
+	Answer      string // JSON of counts and dates
+	// Decision and DecidedBy are those of the approval.
+	Decision, DecidedBy string
+}
+
+// Open reports whether the erasure is neither done nor refused.
+func (e *Erasure) Open() bool { return e.Done.IsZero() && e.Refused.IsZero() }
+
+// ErrErasureOpen says that a request has an erasure that is not done yet.
+var ErrErasureOpen = errors.New("an erasure of this request is under way already")
+
+// RequestErasure records an erasure together with the approval that it waits
+// for, and returns the approval's number.
+func (d *DB) RequestErasure(ctx context.Context, e Erasure) (int64, error) {
+	marks, err := json.Marshal(e.Marks)
+	if err != nil {
+		return 0, err
+	}
+	a := Approval{Kind: KindErasure, Object: e.Request, Payload: "{}", Role: RoleKeyOfficer, RequestedBy: e.RequestedBy}
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM erasures WHERE request = ? AND done = 0 AND refused = 0`, e.Request).Scan(&n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return ErrErasureOpen
+		}
+		if err := d.requestApproval(ctx, tx, &a); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO erasures (id, request, approval, requested_by, requested_at, marks, begun, done, refused, answer)
+			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`, e.ID, e.Request, a.ID, e.RequestedBy, millis(d.now()), string(marks), e.Answer)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("failed to request an erasure: %w", err)
+	}
+	return a.ID, nil
+}
+
+const selectErasure = `SELECT e.id, e.request, e.approval, e.requested_by, e.requested_at, e.marks, e.begun, e.done, e.refused, e.answer, a.decision, a.decided_by
+	FROM erasures e JOIN approvals a ON a.id = e.approval `
+
+// ErasureOf returns the newest erasure of a request, or ErrNotFound.
+func (d *DB) ErasureOf(ctx context.Context, request string) (Erasure, error) {
+	list, err := d.erasures(ctx, `WHERE e.request = ? ORDER BY e.requested_at DESC, e.approval DESC LIMIT 1`, request)
+	if err == nil && len(list) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Erasure{}, err
+	}
+	return list[0], nil
+}
+
+// OpenErasures are those neither done nor refused, oldest first.
+func (d *DB) OpenErasures(ctx context.Context) ([]Erasure, error) {
+	return d.erasures(ctx, `WHERE e.done = 0 AND e.refused = 0 ORDER BY e.requested_at, e.approval`)
+}
+
+// DoneErasures are those that are done, oldest first.
+func (d *DB) DoneErasures(ctx context.Context) ([]Erasure, error) {
+	return d.erasures(ctx, `WHERE e.done > 0 ORDER BY e.done, e.approval`)
+}
+
+// KnownErasures are the ids of all erasures that were ever begun.
+func (d *DB) KnownErasures(ctx context.Context) (map[string]bool, error) {
+	list, err := d.erasures(ctx, `WHERE e.begun > 0`)
+	out := make(map[string]bool, len(list))
+	for i := range list {
+		out[list[i].ID] = true
+	}
+	return out, err
+}
+
+func (d *DB) erasures(ctx context.Context, rest string, args ...any) ([]Erasure, error) {
+	rows, err := d.sql.QueryContext(ctx, selectErasure+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the erasures: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Erasure
+	for rows.Next() {
+		var e Erasure
+		var requested, begun, done, refused int64
+		var marks string
+		if err := rows.Scan(&e.ID, &e.Request, &e.Approval, &e.RequestedBy, &requested, &marks, &begun, &done, &refused, &e.Answer, &e.Decision, &e.DecidedBy); err != nil {
+			return nil, fmt.Errorf("failed to read the erasures: %w", err)
+		}
+		if marks != "" {
+			if err := json.Unmarshal([]byte(marks), &e.Marks); err != nil {
+				return nil, fmt.Errorf("failed to read the erasures: %w", err)
+			}
+		}
+		e.RequestedAt, e.Begun, e.Done, e.Refused = fromMillis(requested), fromMillis(begun), fromMillis(done), fromMillis(refused)
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// BeginErasure puts an approved erasure in force: its tombstones, the leaf of
+// the act, and what was found. It must have been approved by a second person.
+// Beginning again changes nothing.
+func (d *DB) BeginErasure(ctx context.Context, e Erasure, at time.Time, through uint16, leaf []byte, answer string) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE erasures SET begun = ?, answer = ? WHERE id = ? AND begun = 0 AND refused = 0
+			AND approval IN (SELECT id FROM approvals WHERE kind = ? AND decision = ?)`, millis(at), answer, e.ID, KindErasure, Approved)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		for _, m := range e.Marks {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO tombstones (mark, at, through) VALUES (?, ?, ?)
+				ON CONFLICT (mark) DO UPDATE SET at = CASE WHEN excluded.at > at THEN excluded.at ELSE at END,
+				through = CASE WHEN excluded.through > through THEN excluded.through ELSE through END`, m, millis(at), through); err != nil {
+				return err
+			}
+		}
+		return addErasureLeaf(ctx, tx, e.ID, leaf)
+	})
+	if err != nil {
+		return fmt.Errorf("failed to begin an erasure: %w", err)
+	}
+	return nil
+}
+
+func addErasureLeaf(ctx context.Context, tx *sql.Tx, erasure string, leaf []byte) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO erasure_leaves (id, erasure, leaf, at, gone) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, -1, 0 FROM erasure_leaves WHERE true ON CONFLICT DO NOTHING`, erasure, string(leaf))
+	return err
+}
+
+// FinishErasure records the answer. What tied the request to the person goes.
+func (d *DB) FinishErasure(ctx context.Context, id, answer string) error {
+	return d.closeErasure(ctx, `UPDATE erasures SET done = ?, answer = ?, marks = '' WHERE id = ? AND done = 0`, millis(d.now()), answer, id)
+}
+
+// RefuseErasure closes an erasure that was not approved.
+func (d *DB) RefuseErasure(ctx context.Context, id string) error {
+	return d.closeErasure(ctx, `UPDATE erasures SET refused = ?, marks = '' WHERE id = ? AND begun = 0`, millis(d.now()), id)
+}
+
+// closeErasure also empties the write-ahead log, which has the marks.
+func (d *DB) closeErasure(ctx context.Context, query string, args ...any) error {
+	if _, err := d.sql.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("failed to close an erasure: %w", err)
+	}
+	// A busy reader may hold it back: then a later one or closing empties it.
+	if _, err := d.sql.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		return fmt.Errorf("failed to empty the log of a closed erasure: %w", err)
+	}
+	return nil
+}
+
+// Tombstone is a keyed mark of a person who was erased.
+type Tombstone struct {
+	Mark    string
+	At      time.Time
+	Through uint16 // last day without links, days since 1970-01-01
+}
+
+// Tombstones are those of all who were erased.
+func (d *DB) Tombstones(ctx context.Context) ([]Tombstone, error) {
+	rows, err := d.sql.QueryContext(ctx, `SELECT mark, at, through FROM tombstones`)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the tombstones: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Tombstone
+	for rows.Next() {
+		var t Tombstone
+		var at int64
+		if err := rows.Scan(&t.Mark, &at, &t.Through); err != nil {
+			return nil, fmt.Errorf("failed to read the tombstones: %w", err)
+		}
+		t.At = fromMillis(at)
+		out = append(out, t)
+	}
+	return out, rows.Err()
+}
+
+// ErasureLeaf is a leaf for the ledger.
+type ErasureLeaf struct {
+	ID      int64
+	Erasure string // of an act; else empty
+	Leaf    []byte
+	At      int64 // index in the log; -1 before
+	Gone    bool  // the originals are destroyed
+}
+
+// AddErasureLeaves leaves the tombstones of originals to the ledger.
+func (d *DB) AddErasureLeaves(ctx context.Context, leaves [][]byte) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		for _, l := range leaves {
+			if err := addErasureLeaf(ctx, tx, "", l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to record what is to be erased: %w", err)
+	}
+	return nil
+}
+
+// ErasureLeaves are all leaves, or those that the ledger has not taken yet, in
+// order.
+func (d *DB) ErasureLeaves(ctx context.Context, waiting bool) ([]ErasureLeaf, error) {
+	query := `SELECT id, erasure, leaf, at, gone FROM erasure_leaves`
+	if waiting {
+		query += ` WHERE at < 0`
+	}
+	rows, err := d.sql.QueryContext(ctx, query+` ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []ErasureLeaf
+	for rows.Next() {
+		var l ErasureLeaf
+		var leaf string
+		var gone int64
+		if err := rows.Scan(&l.ID, &l.Erasure, &leaf, &l.At, &gone); err != nil {
+			return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
+		}
+		l.Leaf, l.Gone = []byte(leaf), gone == 1
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// SetErasureLeaf records that the ledger has a leaf.
+func (d *DB) SetErasureLeaf(ctx context.Context, id int64, index uint64) error {
+	if _, err := d.sql.ExecContext(ctx, `UPDATE erasure_leaves SET at = ? WHERE id = ?`, int64(index), id); err != nil {
+		return fmt.Errorf("failed to record the leaf of an erasure: %w", err)
+	}
+	return nil
+}
+
+// SetOriginalsGone records that the originals that some leaves name are destroyed.
+func (d *DB) SetOriginalsGone(ctx context.Context, ids []int64) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `UPDATE erasure_leaves SET gone = 1 WHERE id = ?`, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("failed to record that originals were destroyed: %w", err)
+	}
+	return nil
+}
+
+// Request returns a request of the register, or ErrNotFound.
+func (d *DB) Request(ctx context.Context, id string) (Request, error) {
+	var q Request
+	err := d.sql.QueryRowContext(ctx, `SELECT id, law, type, received_day, manner, verification, acknowledged_day, extended_day, responded_day, outcome, denial_reason FROM requests WHERE id = ?`, id).
+		Scan(&q.ID, &q.Law, &q.Type, &q.Received, &q.Manner, &q.Verification, &q.Acknowledged, &q.Extended, &q.Responded, &q.Outcome, &q.DenialReason)
+	if errors.Is(err, sql.ErrNoRows) {
+		return q, ErrNotFound
+	}
+	if err != nil {
+		return q, fmt.Errorf("failed to read the register of requests: %w", err)
+	}
+	return q, nil
+}
+
+// EraseRun takes the files of a report run out of the register.
+func (d *DB) EraseRun(ctx context.Context, id string) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM report_files WHERE run = ?`, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE report_runs SET state = 'erased' WHERE id = ?`, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("failed to record that a report was erased: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/store/storetest"
+)
+
+// TestPerson: what the record has about a person is found through the links,
+// and not any more once they are unlinked; others stay as they were.
+func TestPerson(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := t.Context()
+	c := &audit.Chunk{ID: "lines.v1-0-0-aaaaaaaa", Version: 1, Salt: make([]byte, 32)}
+	names := []string{"v1.day1.ana", "v1.day2.ana", "v1.day1.bob", "v1.day3.ana"}
+	links := []audit.Link{{Tag: "ana", Day: 20000, Pseudonym: names[0]}, {Tag: "ana", Day: 20001, Pseudonym: names[1]}, {Tag: "bob", Day: 20000, Pseudonym: names[2]},
+		{Tag: "ana", Day: 20040, Pseudonym: names[3]}}
+	for range 2 { // a chunk that is inserted again
+		if err := s.InsertLinks(ctx, c, links); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := &audit.Chunk{ID: "lines.v1-0-9-bbbbbbbb", Version: 1, Salt: make([]byte, 32)}
+	if err := s.InsertLinks(ctx, again, links[:1]); err != nil {
+		t.Fatal(err)
+	}
+	es := storetest.Entries(4, 0)
+	b := store.NewEntryBlock()
+	var originals []audit.Original
+	for i := range es {
+		e := &es[i]
+		e.Chunk, e.PrincipalID, e.Subjects = c.ID, "v1.year.staff", []string{names[2], names[i%3]}
+		if i == 3 { // Ana about herself, and about Bob
+			e.PrincipalID, e.Subjects = names[0], []string{names[0], names[2]}
+		}
+		if err := b.Append(e); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []string{"subjects.0", "subjects.1", "target", "principal_id", "client_ip"} {
+			originals = append(originals, audit.Original{Origin: audit.Origin{Stream: e.Stream, Generation: e.Generation, Offset: e.Offset}, Class: "identity", Month: "2026-11",
+				Field: f, Capsule: "c", Sealed: fmt.Append(nil, "sealed ", i, f), Chunk: c.ID, Version: 1, Row: uint32(len(originals))})
+		}
+	}
+	if err := s.InsertEntries(ctx, c, b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InsertOriginalsBut(ctx, c, originals, nil); err != nil {
+		t.Fatal(err)
+	}
+	ana := []store.Tag{{Tag: "ana", Through: 20001}, {Tag: "nobody", Through: 20001}}
+	var rows []store.OriginalRow
+	err := s.WithPerson(ctx, ana, func(p *store.Person) error {
+		about, err := p.About(ctx)
+		if want := (store.About{Links: 2, First: 20000, Last: 20001, Entries: 3, Originals: 2 + 2 + 4}); about != want {
+			t.Errorf("%+v, want %+v", about, want)
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.Originals(ctx, func(o *audit.Original) error {
+			if o.Origin.Offset == es[3].Offset && o.Field == "subjects.1" {
+				t.Error("Bob's original is taken for Ana's")
+			}
+			rows = append(rows, store.OriginalRow{ChunkKey: c.Key(), Row: o.Row})
+			return nil
+		}); err != nil {
+			return err
+		}
+		return p.Unlink(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []uint64{8, 0} {
+		if n, err := s.DestroyOriginals(ctx, rows); err != nil || n != want {
+			t.Errorf("round %d: %d originals destroyed, %v", i, n, err)
+		}
+	}
+	if err := s.WithPerson(ctx, ana, func(p *store.Person) error {
+		about, err := p.About(ctx)
+		if about != (store.About{}) {
+			t.Errorf("after unlinking: %+v", about)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for sql, want := range map[string]uint64{
+		"SELECT count() FROM subject_links FINAL":                   4,
+		"SELECT count() FROM subject_links WHERE tag = 'ana'":       1, // the later day
+		"SELECT count() FROM subject_links WHERE tag = 'bob'":       1,
+		"SELECT uniqExact(tag) FROM subject_links":                  4, // each day its own
+		"SELECT countIf(length(tag) = 22) FROM subject_links FINAL": 2,
+		"SELECT count() FROM originals":                             20,
+		"SELECT countIf(sealed = '') FROM originals":                8,
+		"SELECT count() FROM erasing":                               0,
+		"SELECT count() FROM system.parts WHERE database = currentDatabase() AND NOT active AND table = 'subject_links'": 0,
+	} {
+		if n := scalar(t, s, sql); n != want {
+			t.Errorf("%s: %v, want %d", sql, n, want)
+		}
+	}
+	res, err := s.Select(ctx, "SELECT command FROM system.mutations WHERE database = currentDatabase()")
+	if err != nil || len(res.Rows) == 0 {
+		t.Fatal(err, res)
+	}
+	for _, r := range res.Rows {
+		if strings.Contains(fmt.Sprint(r), "ana") {
+			t.Error("a mutation names a tag: ", r)
+		}
+	}
+	var tags []string
+	if err := s.EachTag(ctx, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
+		t.Error(tags, err)
+	}
+}

@@ -1,0 +1,378 @@
+// Package erasure erases people from what ties the record to them: links,
+// originals and stored reports. Entries and leaves stay as they are.
+//
+// An erasure begins when a request of the register asks for it and a second
+// person approves. It is one procedure that can be repeated: whatever belongs to
+// a tombstone of the registers goes. So it ends after a kill where it would have
+// ended, and is applied again to what a back-up brings back. The package knows
+// people by keyed marks and tags only; services makes these, wires it, and
+// runs it where the auditor is.
+package erasure
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/erased"
+	"github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/audit/retention"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/masking"
+)
+
+// Store holds links and originals. store.Store is the one.
+type Store interface {
+	EachTag(ctx context.Context, fn func(tag string) error) error
+	WithPerson(ctx context.Context, tags []store.Tag, fn func(*store.Person) error) error
+	DestroyOriginals(ctx context.Context, list []store.OriginalRow) (uint64, error)
+	Salts(ctx context.Context, chunks []string) (map[audit.ChunkKey][]byte, error)
+	SetErased(ctx context.Context, id string) error
+	Erased(ctx context.Context) (map[string]bool, error)
+}
+
+// Registers keep requests, approvals and tombstones. registers.DB is the one.
+type Registers interface {
+	Record(ctx context.Context, actor, act, object string, allowed bool, reason string) error
+	Request(ctx context.Context, id string) (registers.Request, error)
+	RequestErasure(ctx context.Context, e registers.Erasure) (int64, error)
+	ErasureOf(ctx context.Context, request string) (registers.Erasure, error)
+	OpenErasures(ctx context.Context) ([]registers.Erasure, error)
+	DoneErasures(ctx context.Context) ([]registers.Erasure, error)
+	BeginErasure(ctx context.Context, e registers.Erasure, at time.Time, through uint16, leaf []byte, answer string) error
+	FinishErasure(ctx context.Context, id, answer string) error
+	RefuseErasure(ctx context.Context, id string) error
+	Tombstones(ctx context.Context) ([]registers.Tombstone, error)
+	AddErasureLeaves(ctx context.Context, leaves [][]byte) error
+	ErasureLeaves(ctx context.Context, waiting bool) ([]registers.ErasureLeaf, error)
+	SetOriginalsGone(ctx context.Context, ids []int64) error
+}
+
+// Deps are what an Eraser needs; all must be set but those that say so.
+type Deps struct {
+	Store     Store
+	Registers Registers
+	// Tombstones are those that the mask stage asks.
+	Tombstones *masking.Tombstones
+	// Holds are asked before an erasure begins.
+	Holds retention.Holds
+	// Forget is called when links may have gone. Optional.
+	Forget func()
+	// Sequence gives leaves to what waits for them, where the ledger is in this
+	// process. Optional.
+	Sequence func(ctx context.Context) error
+	// Reports counts, or erases, the stored reports that show one of some
+	// pseudonyms. Optional.
+	Reports func(ctx context.Context, names map[string]bool, erase bool) (int, error)
+	// Rest says until when what the store has besides lasts.
+	Rest   func(now time.Time) []erased.Rest
+	Logger *slog.Logger
+	Now    func() time.Time // time.Now if nil
+	// Step is called before each step of an erasure with its name, for tests that
+	// end it there. Optional.
+	Step func(name string) error
+}
+
+// Eraser erases. Its methods are safe for concurrent use.
+type Eraser struct {
+	deps Deps
+
+	mu    sync.Mutex // one erasure or sweep at a time; guards what follows
+	swept time.Time  // when everything was last looked at
+	until time.Time  // sweep at each step before: lines may be on their way
+}
+
+// New makes an Eraser and starts nothing.
+func New(deps Deps) *Eraser {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Step == nil {
+		deps.Step = func(string) error { return nil }
+	}
+	if deps.Forget == nil {
+		deps.Forget = func() {}
+	}
+	return &Eraser{deps: deps}
+}
+
+// Person is a person by keyed values: marks to leave behind, and the tags of
+// links that may exist.
+type Person struct {
+	Identifiers int
+	Marks       []string
+	Tags        []string
+}
+
+// Find counts what there is about a person.
+func (e *Eraser) Find(ctx context.Context, p Person) (erased.Found, error) {
+	tags := make([]store.Tag, len(p.Tags))
+	for i, t := range p.Tags {
+		tags[i] = store.Tag{Tag: t, Through: 1<<16 - 1}
+	}
+	found, _, err := e.find(ctx, tags)
+	found.Identifiers = p.Identifiers
+	return found, err
+}
+
+func (e *Eraser) find(ctx context.Context, tags []store.Tag) (f erased.Found, last uint16, err error) {
+	err = e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
+		a, err := p.About(ctx)
+		f = erased.Found{Links: a.Links, Entries: a.Entries, Findings: a.Findings, Originals: a.Originals}
+		if a.Links > 0 {
+			f.FirstDay, f.LastDay = dayText(a.First), dayText(a.Last)
+		}
+		last = a.Last
+		if err != nil || a.Links == 0 {
+			return err
+		}
+		n, err := e.reports(ctx, p, false)
+		f.Reports = uint64(n)
+		return err
+	})
+	return f, last, err
+}
+
+// reports counts or erases the stored reports about people.
+func (e *Eraser) reports(ctx context.Context, p *store.Person, erase bool) (int, error) {
+	if e.deps.Reports == nil {
+		return 0, nil
+	}
+	names, err := p.Names(ctx)
+	if err != nil || len(names) == 0 {
+		return 0, err
+	}
+	return e.deps.Reports(ctx, names, erase)
+}
+
+func dayText(day uint16) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
+
+// kinds are the types of request that ask for an erasure, by law.
+var kinds = map[string]string{"gdpr": "erasure", "lgpd": "erasure", "ccpa": "delete"}
+
+// Check refuses requests that ask for something else, or whose person nobody
+// has verified.
+func (e *Eraser) Check(ctx context.Context, request string) error {
+	q, err := e.deps.Registers.Request(ctx, request)
+	switch {
+	case errors.Is(err, registers.ErrNotFound):
+		return &text.Hint{Err: fmt.Errorf("there is no request %q in the register", request), Hint: "tallystick requests import FILE.csv adds requests"}
+	case err != nil:
+		return err
+	case kinds[q.Law] != q.Type:
+		return &text.Hint{Err: fmt.Errorf("request %q does not ask for an erasure", request), Hint: "its type has to be erasure (gdpr, lgpd) or delete (ccpa)"}
+	case q.Verification != "verified":
+		return &text.Hint{Err: fmt.Errorf("nobody has verified who made request %q", request), Hint: "verify the person first, then import the request with verification verified"}
+	case q.Outcome == "denied":
+		return &text.Hint{Err: fmt.Errorf("request %q was denied", request), Hint: "correct the register of requests if that was wrong"}
+	}
+	return nil
+}
+
+// Request records that a person is to be erased, which a second person has to
+// approve. It returns the number of the approval.
+func (e *Eraser) Request(ctx context.Context, actor, request string, p Person) (int64, error) {
+	if err := e.Check(ctx, request); err != nil {
+		return 0, err
+	}
+	found, err := e.Find(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := json.Marshal(erased.Answer{Request: request, Found: found})
+	if err != nil {
+		return 0, err
+	}
+	n, err := e.deps.Registers.RequestErasure(ctx, registers.Erasure{ID: rand.Text(), Request: request, RequestedBy: actor, Marks: p.Marks, Answer: string(answer)})
+	if errors.Is(err, registers.ErrErasureOpen) {
+		return 0, &text.Hint{Err: err, Hint: "see /approvals in the console, or tallystick erase --request " + request}
+	}
+	return n, err
+}
+
+// Erase carries the approved erasure of a request out, if it is not done.
+func (e *Eraser) Erase(ctx context.Context, request string) (erased.Answer, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, err := e.deps.Registers.ErasureOf(ctx, request)
+	if err != nil {
+		return erased.Answer{}, err
+	}
+	if err := e.one(ctx, x); err != nil {
+		return erased.Answer{}, err
+	}
+	return e.answer(ctx, request)
+}
+
+// one does what an open erasure waits for.
+func (e *Eraser) one(ctx context.Context, x registers.Erasure) error {
+	switch {
+	case !x.Open() || x.Decision == "":
+		return nil
+	case x.Decision != registers.Approved:
+		return e.deps.Registers.RefuseErasure(ctx, x.ID)
+	}
+	if x.Begun.IsZero() {
+		if err := e.begin(ctx, x); err != nil {
+			return err
+		}
+	}
+	if err := e.apply(ctx, true, false); err != nil {
+		return err
+	}
+	return e.finish(ctx, x)
+}
+
+// begin puts an erasure in force: from its tombstones on, no line of before
+// brings anything back, and what is there goes.
+func (e *Eraser) begin(ctx context.Context, x registers.Erasure) error {
+	now := e.deps.Now().UTC().Truncate(time.Millisecond)
+	if err := e.deps.Registers.Record(ctx, x.RequestedBy, "erasure.begin", x.Request, true, "approved by "+x.DecidedBy); err != nil {
+		return err
+	}
+	marks := map[string]bool{}
+	for _, m := range x.Marks {
+		marks[m] = true
+	}
+	var tags []store.Tag
+	err := e.deps.Store.EachTag(ctx, func(tag string) error {
+		if marks[e.deps.Tombstones.Tag(tag)] {
+			tags = append(tags, store.Tag{Tag: tag, Through: 1<<16 - 1})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	found, last, err := e.find(ctx, tags)
+	if err != nil {
+		return err
+	}
+	var a erased.Answer
+	if err := json.Unmarshal([]byte(x.Answer), &a); err != nil {
+		return fmt.Errorf("failed to read what was recorded of an erasure: %w", err)
+	}
+	if err := e.held(ctx, x.Request, found, tags); err != nil {
+		return err
+	}
+	found.Identifiers = a.Found.Identifiers
+	a.Found, a.Begun = found, now
+	draft, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	leaf, err := ledger.ErasureLeaf(x.ID, now).Marshal()
+	if err != nil {
+		return err
+	}
+	if err := e.deps.Step("begin"); err != nil {
+		return err
+	}
+	return e.deps.Registers.BeginErasure(ctx, x, now, max(masking.Day(now), last), leaf, string(draft))
+}
+
+// errHeld says that a legal hold keeps an erasure from beginning.
+var errHeld = errors.New("a legal hold keeps this erasure from beginning")
+
+// held refuses what a hold keeps: the request itself, or originals and links of
+// the person's days. Of which sources these are is not looked at.
+func (e *Eraser) held(ctx context.Context, request string, f erased.Found, tags []store.Tag) error {
+	holds, err := e.deps.Holds.ActiveHolds(ctx)
+	if err != nil || len(holds) == 0 {
+		return err
+	}
+	part := retention.Part{Class: retention.Originals, Request: request}
+	if f.FirstDay != "" {
+		part.First, _ = time.Parse(time.DateOnly, f.FirstDay)
+		last, _ := time.Parse(time.DateOnly, f.LastDay)
+		part.Last = last.AddDate(0, 0, 1)
+	}
+	err = e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
+		names, err := p.Names(ctx)
+		part.Subjects = slices.Collect(maps.Keys(names))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if h := retention.Covering(holds, part); h != nil {
+		return &text.Hint{Err: fmt.Errorf("%w: hold %d", errHeld, h.ID), Hint: "the erasure begins by itself once tallystick hold lift has lifted it"}
+	}
+	return nil
+}
+
+// finish records the answer.
+func (e *Eraser) finish(ctx context.Context, x registers.Erasure) error {
+	if err := e.deps.Step("finish"); err != nil {
+		return err
+	}
+	a, err := e.answer(ctx, x.Request)
+	if err != nil {
+		return err
+	}
+	now := e.deps.Now().UTC()
+	a.Finish(now, e.deps.Rest(a.Begun))
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if err := e.deps.Store.SetErased(ctx, x.ID); err != nil {
+		return err
+	}
+	if err := e.deps.Registers.FinishErasure(ctx, x.ID, string(b)); err != nil {
+		return err
+	}
+	e.until = now.Add(inFlight)
+	e.deps.Logger.Info("a person was erased", "request", x.Request, "erasure", x.ID)
+	return nil
+}
+
+// Answer says how the newest erasure of a request stands, or
+// registers.ErrNotFound.
+func (e *Eraser) Answer(ctx context.Context, request string) (erased.Answer, error) {
+	return e.answer(ctx, request)
+}
+
+func (e *Eraser) answer(ctx context.Context, request string) (erased.Answer, error) {
+	x, err := e.deps.Registers.ErasureOf(ctx, request)
+	if err != nil {
+		return erased.Answer{}, err
+	}
+	var a erased.Answer
+	if err := json.Unmarshal([]byte(x.Answer), &a); err != nil {
+		return a, fmt.Errorf("failed to read what was recorded of an erasure: %w", err)
+	}
+	a.Erasure, a.Approval, a.Request = x.ID, x.Approval, x.Request
+	switch {
+	case !x.Done.IsZero():
+		a.State = erased.StateDone
+	case !x.Refused.IsZero() || x.Decision == registers.Denied:
+		a.State = erased.StateRefused
+	case !x.Begun.IsZero():
+		a.State = erased.StateRunning
+	case x.Decision == registers.Approved:
+		a.State = erased.StateApproved
+	default:
+		a.State = erased.StateWaiting
+	}
+	leaves, err := e.deps.Registers.ErasureLeaves(ctx, false)
+	if err != nil {
+		return a, err
+	}
+	for _, l := range leaves {
+		if l.Erasure == x.ID && l.At >= 0 {
+			a.Leaf = &l.At
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,110 @@
+package erasure
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/text"
+)
+
+const (
+	// poll is how often approved erasures are looked for.
+	poll = 15 * time.Second
+	// inFlight is for how long after an erasure lines may be on their way that an
+	// auditor masked before it knew.
+	inFlight = 10 * time.Minute
+	// sweepEvery is how often all tombstones are applied again without a cause.
+	sweepEvery = 24 * time.Hour
+)
+
+// Run carries approved erasures out until ctx ends, and sweeps once a day.
+func (e *Eraser) Run(ctx context.Context) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		if err := e.Turn(ctx); err != nil && ctx.Err() == nil {
+			e.deps.Logger.Error("failed to carry an erasure out; it is tried again", "error", err, "hint", text.HintOf(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Turn does what is to be done now.
+func (e *Eraser) Turn(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.Load(ctx); err != nil {
+		return err
+	}
+	open, err := e.deps.Registers.OpenErasures(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range open {
+		if err := e.one(ctx, x); err != nil && !errors.Is(err, errHeld) {
+			return err
+		}
+	}
+	now := e.deps.Now()
+	if now.Sub(e.swept) < sweepEvery && !now.Before(e.until) {
+		return nil
+	}
+	restored := now.Sub(e.swept) >= sweepEvery
+	if err := e.sweep(ctx, restored); err != nil {
+		return err
+	}
+	if restored {
+		e.swept = now
+	}
+	return nil
+}
+
+func (e *Eraser) sweep(ctx context.Context, restored bool) error {
+	list, err := e.deps.Registers.Tombstones(ctx)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return e.apply(ctx, false, restored)
+}
+
+// Restore applies every erasure again unless the store has been through all of
+// them: what it holds may come from a back-up. It is called before anything is
+// served; always says that it does so in any case.
+func (e *Eraser) Restore(ctx context.Context, always bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.Load(ctx); err != nil {
+		return err
+	}
+	done, err := e.deps.Registers.DoneErasures(ctx)
+	if err != nil {
+		return err
+	}
+	have, err := e.deps.Store.Erased(ctx)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(done, func(x registers.Erasure) bool { return have[x.ID] })
+	if len(missing) > 0 || always {
+		if err := e.sweep(ctx, true); err != nil {
+			return err
+		}
+	}
+	e.swept = e.deps.Now()
+	for _, x := range missing {
+		if err := e.deps.Store.SetErased(ctx, x.ID); err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		e.deps.Logger.Warn("the store did not know of erasures, as after the restore of a back-up; they were applied again", "erasures", len(missing))
+	}
+	return nil
+}
