@@ -5,7 +5,7 @@
 // entries within the embedded engine, prints, and decides nothing.
 //
 //	go run ./internal/bench/store -rows 2000000 -columns
-//	go run ./internal/bench/store -rows 100000000 -layouts present,codecs
+//	go run ./internal/bench/store -rows 100000000 -layouts present,words_lz4
 package main
 
 import (

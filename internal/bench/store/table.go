@@ -54,15 +54,7 @@ func (t *table) make(ctx context.Context) error {
 	if err := t.engine.exec("DROP TABLE " + db + ".entries_all SYNC"); err != nil {
 		return err
 	}
-	if err := t.engine.exec(t.layout.edit(a.Data[0][0].(string))); err != nil {
-		return err
-	}
-	for _, index := range t.layout.indexes {
-		if err := t.engine.exec("ALTER TABLE " + db + ".entries_all ADD INDEX " + index); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.engine.exec(t.layout.edit(a.Data[0][0].(string)))
 }
 
 // insertSettings are those of the product's inserts, without their tokens.
