@@ -3,6 +3,7 @@
 package faults_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
@@ -40,7 +41,7 @@ func newEpisode(t *testing.T, s shape, rng *rand.Rand) *episode {
 	url := e.receive()
 	var addresses string
 	if s.brokers > 0 {
-		e.kafka = startKafka(t, filepath.Join(dir, "kafka"), s.brokers)
+		e.kafka = startKafka(t, filepath.Join(dir, "kafka"), s.brokers, cmp.Or(s.session, 3*time.Second))
 		addresses = e.kafka.addresses()
 		e.address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	}

@@ -37,6 +37,9 @@ type shape struct {
 	name    string
 	kills   int
 	brokers int // 0: everything in one process
+	// session is how long a broker may be silent before it counts as dead.
+	// 0: 3 s.
+	session time.Duration
 }
 
 // TestMain is the stand-in for a ClickHouse server when its variable is set.

@@ -27,8 +27,9 @@ func (k *kafka) addresses() string {
 	return strings.Join(list, ", ")
 }
 
-// startKafka formats n brokers, which are controllers too, and starts them.
-func startKafka(t *testing.T, dir string, n int) *kafka {
+// startKafka formats n brokers, which are controllers too, and starts them. One
+// that is not heard of for session counts as dead.
+func startKafka(t *testing.T, dir string, n int, session time.Duration) *kafka {
 	t.Helper()
 	out, err := exec.Command("../scripts/kafka.sh").Output()
 	if err != nil {
@@ -49,7 +50,7 @@ func startKafka(t *testing.T, dir string, n int) *kafka {
 			t.Fatal(err)
 		}
 		properties := filepath.Join(home, "server.properties")
-		if err := os.WriteFile(properties, []byte(brokerProperties(i+1, n, k.ports[i], controllers[i], voters, home)), 0o600); err != nil {
+		if err := os.WriteFile(properties, []byte(brokerProperties(i+1, n, k.ports[i], controllers[i], voters, home, session)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		format := java(libs, "kafka.tools.StorageTool", "format", "-t", "mD2nUy1KRTWjVfTzxnK6dg", "-c", properties)
@@ -62,7 +63,7 @@ func startKafka(t *testing.T, dir string, n int) *kafka {
 		k.brokers = append(k.brokers, p)
 	}
 	for _, port := range k.ports {
-		deadline := time.Now().Add(time.Minute)
+		deadline := time.Now().Add(3 * time.Minute)
 		for {
 			c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
 			if err == nil {
@@ -82,7 +83,7 @@ func java(libs, class string, args ...string) *exec.Cmd {
 	return exec.Command("java", append([]string{"-XX:+UseSerialGC", "-Xmx256m", "-cp", libs, class}, args...)...)
 }
 
-func brokerProperties(id, n, port, controller int, voters []string, home string) string {
+func brokerProperties(id, n, port, controller int, voters []string, home string, session time.Duration) string {
 	replicas, insync := n, max(1, n-1)
 	return fmt.Sprintf(`process.roles=broker,controller
 node.id=%d
@@ -102,6 +103,6 @@ transaction.state.log.num.partitions=8
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
-`, id, strings.Join(voters, ","), port, controller, home, replicas, insync, replicas, replicas, insync)
+broker.session.timeout.ms=%d
+`, id, strings.Join(voters, ","), port, controller, home, replicas, insync, replicas, replicas, insync, session.Milliseconds())
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the whole pipeline beside the naive Go program, then the parts beside
-# their peers. LINES_TOTAL, RUNS and BENCHTIME make it longer or shorter.
+# their peers. LINES_TOTAL, RUNS, ENTRIES and BENCHTIME make it longer or shorter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go build -trimpath -o bin/bench-pipeline ./internal/bench/pipeline
@@ -12,6 +12,9 @@ go test -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" "${packages[@]}"
 echo
 echo 'parse and normalise'
 scripts/bench-parse.sh
+echo
+echo 'entries on disk'
+go run ./internal/bench/store -rows "${ENTRIES:-2000000}" -layouts present,words_lz4
 echo
 echo 'detection'
 scripts/bench-detect.sh

@@ -60,10 +60,16 @@ func (l consoleLedger) State(ctx context.Context) (console.LedgerState, error) {
 // silence is how long a source may bring no line before it counts as silent.
 const silence = 15 * time.Minute
 
+// lastTimesQuery reads the last 26 hours of each source that have entries: a line
+// may be dated a day ahead.
+const lastTimesQuery = `SELECT source, max(event_time), max(ingest_time) FROM entries
+ WHERE (source, toStartOfHour(event_time)) IN (SELECT source, hour FROM entries_hourly GROUP BY source, hour ORDER BY hour DESC LIMIT 26 BY source)
+ GROUP BY source`
+
 type consoleSources struct{ a *App }
 
 func (s consoleSources) Sources(ctx context.Context) ([]console.SourceState, error) {
-	res, err := s.a.store.Select(ctx, "SELECT source, max(event_time), max(ingest_time) FROM entries GROUP BY source")
+	res, err := s.a.store.Select(ctx, lastTimesQuery)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func TestDriversHaveOneImporter(t *testing.T) {
 		"masking/keys/kms":                                           {"services"},
 		"gitlab.com/yawning/secp256k1-voi":                           {"masking/reencrypt"},
 		"codeberg.org/go-pdf/fpdf":                                   {"reports", "reports/..."},
-		"internal/embedded":                                          {"services", "internal/store/storetest", "internal/broker/brokertest", "internal/bench/naive"},
+		"internal/embedded":                                          {"services", "internal/store/storetest", "internal/broker/brokertest", "internal/bench/naive", "internal/bench/store"},
 		"masking/plainaccess": {"masking", "masking/plain", "masking/detect", "masking/pseudonym", "masking/generalise", "masking/seal",
 			"audit/parse", "audit/normalize", "audit/enrich", "audit/classify", "audit/source/file", "audit/source/push/pushtest", "audit/datamap", "services/tap", "cmd/tallystick", "services"},
 	}

@@ -70,20 +70,39 @@ func (b *building) begin(c *audit.Chunk) {
 	b.lines, b.messages, b.whole = 0, 0, false
 }
 
+// looks is how often within MaxAge a chunk is looked at that may be due.
+const looks = 2
+
 // busyLines is how many lines a chunk has after one MaxAge on a busy site.
 const busyLines = 1000
 
-// quietAges is how many times MaxAge a chunk of few lines waits when nothing in
-// it was found.
-const quietAges = 5
+// How many times MaxAge a chunk of few lines waits when nothing in it was found:
+// quietAges, or calmAges where the lines have trickled through calmChunks such
+// chunks without a pause.
+const (
+	quietAges  = 5
+	calmAges   = 20
+	calmChunks = 4
+)
 
-// late reports whether a chunk that is some times MaxAge old should close. Each
+// late reports whether a chunk that was looked at some times should close. Each
 // costs some ten statements and files for hundreds of columns, which a quiet
 // site would pay twice a second for a handful of lines. A finding is told
 // within two seconds of its line, on a busy machine too; entries with nothing
-// new in them may wait.
-func (b *building) late(ages int) bool {
-	return b.lines >= busyLines || len(b.findings)+len(b.rejections) > 0 || ages >= quietAges
+// new in them may wait. calm is the number of chunks that followed each other
+// without a pause.
+func (b *building) late(looked, calm int) bool {
+	wait := quietAges
+	if calm >= calmChunks {
+		wait = calmAges
+	}
+	switch {
+	case looked < looks:
+		return false
+	case len(b.findings)+len(b.rejections) > 0, looked >= wait*looks:
+		return true
+	}
+	return b.lines >= busyLines && looked%looks == 0
 }
 
 // add takes over what the stages made of one part; failed is their error.

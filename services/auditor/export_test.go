@@ -26,3 +26,8 @@ func (c *Coverage) Spans() (n int) {
 	}
 	return n
 }
+
+// Late is late of a chunk with so many lines and findings.
+func Late(lines, findings, looked, calm int) bool {
+	return (&building{lines: lines, findings: make([]audit.Finding, findings)}).late(looked, calm)
+}

@@ -265,15 +265,18 @@ func (it *work) process(ctx context.Context, p Processor) {
 // assemble joins the parts, in order, into chunks that end with a message.
 func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- *building) error {
 	var b *building
-	var due <-chan time.Time // fires at each MaxAge of the chunk
-	ticks, late := 0, false
+	var due <-chan time.Time // fires when the chunk is to be looked at
+	looked, late := 0, false
+	calm, closed := 0, time.Time{} // chunks that followed each other without a pause; when the last one closed
+	look := w.a.cfg.MaxAge / looks
 	flush := func() error {
 		select {
 		case built <- b:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		b, due, ticks, late = nil, nil, 0, false
+		b, due, looked, late = nil, nil, 0, false
+		closed = time.Now()
 		return nil
 	}
 	for {
@@ -281,8 +284,8 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-due:
-			ticks++
-			late, due = b.late(ticks), time.After(w.a.cfg.MaxAge)
+			looked++
+			late, due = b.late(looked, calm), time.After(look)
 			if late && b.whole {
 				if err := flush(); err != nil {
 					return err
@@ -305,7 +308,10 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 					return err
 				}
 				b.begin(c)
-				due = time.After(w.a.cfg.MaxAge)
+				if calm++; time.Since(closed) > quietAges*w.a.cfg.MaxAge {
+					calm = 0
+				}
+				due = time.After(look)
 			}
 			if err := b.add(w.a, it, <-it.done); err != nil {
 				return err

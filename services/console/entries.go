@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/store"
@@ -81,14 +82,43 @@ func (s *Console) entryFilter(r *request) (entryFilter, error) {
 	return f, err
 }
 
+// spans are how far back a page is looked for, one after the other: the table is
+// ordered by source and hour, so the newest entries of a long period are found
+// only by reading all of it.
+var spans = []time.Duration{time.Hour, 24 * time.Hour}
+
 // entries reads one page, newest first, and the cursor of the next page.
 func (s *Console) entries(r *request, f entryFilter, columns string, limit int) ([]record, string, error) {
-	c := f.conditions()
 	after, ok, err := r.cursor()
 	if err != nil {
 		return nil, "", err
 	}
+	newest := f.Period.Until
 	if ok {
+		newest = time.Unix(0, after.nanos)
+	} else if state, err := r.pulseBefore(); err != nil {
+		return nil, "", err
+	} else if end := state.Newest.Add(time.Hour); end.Before(newest) {
+		newest = end
+	}
+	for _, span := range spans {
+		recent := f
+		if recent.Period.From = newest.Add(-span); !recent.Period.From.After(f.Period.From) {
+			break
+		}
+		rows, next, err := s.entriesOf(r, recent, after, columns, limit)
+		if err != nil || next != "" {
+			return rows, next, err
+		}
+	}
+	return s.entriesOf(r, f, after, columns, limit)
+}
+
+// entriesOf reads one page of a period, after a place if that is not the zero
+// cursor.
+func (s *Console) entriesOf(r *request, f entryFilter, after cursor, columns string, limit int) ([]record, string, error) {
+	c := f.conditions()
+	if after != (cursor{}) {
 		o, valid := origin(after.id)
 		if !valid {
 			return nil, "", errBadInput
@@ -124,9 +154,9 @@ func (s *Console) entriesPage(r *request) error {
 	}
 	v.Export = "/entries.csv" + strings.TrimPrefix(r.with("cursor", "", "from", f.Period.FromDay(), "to", f.Period.UntilDay(), "period", ""), "/entries")
 	for q, into := range map[string]*[]string{
-		`SELECT DISTINCT source AS v FROM entries ORDER BY v LIMIT 200`:                            &v.Sources,
-		`SELECT DISTINCT system_key AS v FROM entries WHERE system_key != '' ORDER BY v LIMIT 200`: &v.Systems,
-		`SELECT DISTINCT purpose AS v FROM entries WHERE purpose != '' ORDER BY v LIMIT 200`:       &v.Purposes,
+		`SELECT DISTINCT source AS v FROM entries_hourly ORDER BY v LIMIT 200`:                            &v.Sources,
+		`SELECT DISTINCT system_key AS v FROM entries_hourly WHERE system_key != '' ORDER BY v LIMIT 200`: &v.Systems,
+		`SELECT DISTINCT purpose AS v FROM entries WHERE purpose != '' ORDER BY v LIMIT 200`:              &v.Purposes,
 	} {
 		if *into, err = s.distinct(r, q); err != nil {
 			return err

@@ -20,13 +20,13 @@ type Backlog interface {
 }
 
 // Room is a Gate that closes when the auditor is MaxUnread bytes behind and
-// opens when it is four fifths of that. It measures at most five times a
-// second, so what taps send meanwhile can exceed the limit by some batches.
+// opens when it is four fifths of that. It measures once a second, and five times
+// while it is closed, so what taps send meanwhile can exceed the limit.
 type Room struct {
 	backlog Backlog
 	group   string
 	limit   int64
-	every   time.Duration
+	every   time.Duration // between measurements while it is closed
 	logger  *slog.Logger
 
 	mu       sync.Mutex
@@ -57,7 +57,7 @@ func (r *Room) Wait(ctx context.Context) error {
 func (r *Room) open(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.measured) < r.every {
+	if age := time.Since(r.measured); age < r.every || !r.closed && age < 5*r.every {
 		return !r.closed
 	}
 	b, err := r.backlog.Backlog(ctx, r.group, broker.Lines)

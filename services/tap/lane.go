@@ -133,8 +133,18 @@ func (l *lane) feed(ctx, late context.Context, queue chan<- sealed) error {
 		case <-late.Done():
 			return late.Err()
 		}
+		if len(run.Lines) < fewLines && !l.pushed && !l.tap.cfg.Once {
+			_ = sleep(ctx, gather) // a stop ends it; next sees that
+		}
 	}
 }
+
+// A source that waits for no answer and brings few lines at a time is read a few
+// times a second: a message costs the same for one line as for a hundred.
+const (
+	fewLines = 100
+	gather   = 150 * time.Millisecond
+)
 
 // room waits until the gate is open; the source shows that it is alive.
 func (l *lane) room(ctx context.Context) error {

@@ -20,8 +20,9 @@ const (
 	// tailWindow is how many bytes before a position are marked, to know the
 	// file again.
 	tailWindow = 256
-	// saveEvery bounds how often positions are written under load.
-	saveEvery = 100 * time.Millisecond
+	// saveEvery bounds how often positions are written. What was sent since is
+	// read again after a crash, and the record drops it.
+	saveEvery = time.Second
 	// keepGone is how many records of files that are gone are kept, so that
 	// the same file coming back counts once.
 	keepGone     = 2000

@@ -5,6 +5,7 @@
 // nothing.
 //
 //	go run ./internal/bench/pipeline -bin bin/tallystick -lines 1000000 -runs 3
+//	go run ./internal/bench/pipeline -bin bin/tallystick -for 10m
 package main
 
 import (
@@ -40,6 +41,7 @@ func main() {
 	procs := flag.String("procs", "2", "GOMAXPROCS and cores of both programs")
 	job := flag.String("naive", "", "internal: run the naive program rows or chain on this file")
 	file := flag.String("file", "", "internal: the file of -naive")
+	length := flag.Duration("for", 0, "feed one ingest for this long instead, and print each minute's lines and memory")
 	flag.Parse()
 	log.SetFlags(0)
 	if *job != "" {
@@ -53,6 +55,14 @@ func main() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if *length > 0 {
+		err := long(*bin, dir, *procs, *length)
+		_ = os.RemoveAll(dir)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	*file = filepath.Join(dir, "access.log")
 	if err := write(*file, *n); err != nil {
 		log.Fatal(err)
@@ -116,11 +126,7 @@ func measure(n int, procs, dir, name string, args ...string) (result, []byte) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cores := "0"
-	if procs != "1" {
-		cores = "0,1"
-	}
-	argv := append([]string{"-c", cores, abs}, args...)
+	argv := append([]string{"-c", cores(procs), abs}, args...)
 	cmd := exec.Command("taskset", argv...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+procs, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
@@ -139,6 +145,14 @@ func measure(n int, procs, dir, name string, args ...string) (result, []byte) {
 		rssMiB:         float64(usage.Maxrss) / 1024,
 		cpuPerLine:     float64(cpu.Microseconds()) / float64(n),
 	}, out
+}
+
+// cores are those of the programs that are measured.
+func cores(procs string) string {
+	if procs == "1" {
+		return "0"
+	}
+	return "0,1"
 }
 
 func show(name string, rs []result) {

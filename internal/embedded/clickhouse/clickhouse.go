@@ -132,6 +132,7 @@ func serverArgs(o Options) []string {
 		size("background_pool_size", int64(o.MergeThreads)),
 		size("background_common_pool_size", 2),
 		size("background_schedule_pool_size", 4),
+		size("memory_worker_period_ms", 1000), // 50 costs an idle process a quarter of a percent of a core
 		// libchdb 26.7 leaves six threads of this pool behind each time that the
 		// engine is closed. Tests open it some forty times in a process; a pool
 		// without a free thread waits for ever when tables are loaded.
