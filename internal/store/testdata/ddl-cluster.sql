@@ -570,6 +570,77 @@ SETTINGS replicated_deduplication_window = 1000, replicated_deduplication_window
 
 INSERT INTO migrations VALUES (8, '00008_retention.sql', '83e04cd79f3f1254a2b7dcccec18d704b50dabff43e5bd8f4537585dbe985809', now64(3));
 
+ALTER TABLE entries_all_local ON CLUSTER 'main'
+    MODIFY COLUMN schema_version CODEC(ZSTD(1)),
+    MODIFY COLUMN event_time CODEC(GCD, Delta(8), ZSTD(1)),
+    MODIFY COLUMN source CODEC(ZSTD(1)),
+    MODIFY COLUMN source_format CODEC(ZSTD(1)),
+    MODIFY COLUMN time_quality CODEC(ZSTD(1)),
+    MODIFY COLUMN stream CODEC(ZSTD(1)),
+    MODIFY COLUMN generation CODEC(ZSTD(1)),
+    MODIFY COLUMN parse_status CODEC(ZSTD(1)),
+    MODIFY COLUMN integrity CODEC(ZSTD(1)),
+    MODIFY COLUMN principal_type CODEC(ZSTD(1)),
+    MODIFY COLUMN principal_auth CODEC(ZSTD(1)),
+    MODIFY COLUMN principal_verified CODEC(ZSTD(1)),
+    MODIFY COLUMN principal_org CODEC(ZSTD(1)),
+    MODIFY COLUMN principal_label CODEC(ZSTD(1)),
+    MODIFY COLUMN peer_ip CODEC(ZSTD(3)),
+    MODIFY COLUMN client_ip CODEC(ZSTD(3)),
+    MODIFY COLUMN client_country CODEC(ZSTD(1)),
+    MODIFY COLUMN client_app CODEC(ZSTD(1)),
+    MODIFY COLUMN protocol CODEC(ZSTD(1)),
+    MODIFY COLUMN operation CODEC(ZSTD(1)),
+    MODIFY COLUMN action CODEC(ZSTD(1)),
+    MODIFY COLUMN resource_type CODEC(ZSTD(1)),
+    MODIFY COLUMN system_key CODEC(ZSTD(1)),
+    MODIFY COLUMN dataset CODEC(ZSTD(1)),
+    MODIFY COLUMN url_template CODEC(ZSTD(1)),
+    MODIFY COLUMN resource_declared CODEC(ZSTD(1)),
+    MODIFY COLUMN query_keys CODEC(ZSTD(1)),
+    MODIFY COLUMN subject_kinds CODEC(ZSTD(1)),
+    MODIFY COLUMN subject_categories CODEC(ZSTD(1)),
+    MODIFY COLUMN subject_count CODEC(T64, ZSTD(1)),
+    MODIFY COLUMN categories CODEC(ZSTD(1)),
+    MODIFY COLUMN special_category CODEC(ZSTD(1)),
+    MODIFY COLUMN found_kinds CODEC(ZSTD(1)),
+    MODIFY COLUMN found_places CODEC(ZSTD(1)),
+    MODIFY COLUMN purpose CODEC(ZSTD(1)),
+    MODIFY COLUMN purpose_source CODEC(ZSTD(1)),
+    MODIFY COLUMN purpose_documented CODEC(ZSTD(1)),
+    MODIFY COLUMN data_use CODEC(ZSTD(1)),
+    MODIFY COLUMN legal_basis CODEC(ZSTD(1)),
+    MODIFY COLUMN contract_ref CODEC(ZSTD(1)),
+    MODIFY COLUMN recipient CODEC(ZSTD(1)),
+    MODIFY COLUMN service_country CODEC(ZSTD(1)),
+    MODIFY COLUMN dest_country CODEC(ZSTD(1)),
+    MODIFY COLUMN transfer_kind CODEC(ZSTD(1)),
+    MODIFY COLUMN transfer_ref CODEC(ZSTD(1)),
+    MODIFY COLUMN tls_version CODEC(ZSTD(1)),
+    MODIFY COLUMN tls_cipher CODEC(ZSTD(1)),
+    MODIFY COLUMN mtls_verified CODEC(ZSTD(1)),
+    MODIFY COLUMN status_code CODEC(ZSTD(1)),
+    MODIFY COLUMN outcome CODEC(ZSTD(1)),
+    MODIFY COLUMN deny_by CODEC(ZSTD(1)),
+    MODIFY COLUMN bytes_out CODEC(T64, ZSTD(1)),
+    MODIFY COLUMN upstream CODEC(ZSTD(3)),
+    MODIFY COLUMN labels CODEC(ZSTD(3)),
+    MODIFY COLUMN method CODEC(ZSTD(1)),
+    MODIFY COLUMN target CODEC(ZSTD(3)),
+    MODIFY COLUMN user_agent CODEC(ZSTD(1)),
+    MODIFY COLUMN carries CODEC(ZSTD(3)),
+    MODIFY COLUMN chunk CODEC(ZSTD(1)),
+    MODIFY COLUMN version CODEC(ZSTD(1));
+
+DROP TABLE IF EXISTS entries_all ON CLUSTER 'main' SYNC;
+
+CREATE TABLE IF NOT EXISTS entries_all ON CLUSTER 'main' AS entries_all_local
+ENGINE = Distributed('main', 'tallystick', 'entries_all_local', cityHash64(stream));
+
+ALTER TABLE entries_all_local ON CLUSTER 'main' ADD INDEX IF NOT EXISTS offset_index `offset` TYPE minmax GRANULARITY 1;
+
+INSERT INTO migrations VALUES (9, '00009_codecs.sql', 'db6673c8913e8e2d672eab9837865ec313fb4315aca7b68981d022c225e08943', now64(3));
+
 CREATE USER IF NOT EXISTS `tallystick_writer` ON CLUSTER 'main' IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
 
 CREATE USER IF NOT EXISTS `tallystick_reader` ON CLUSTER 'main' IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
