@@ -31,6 +31,6 @@ tests=$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' "${files[@]}" | paste -sd
 say "${tests//|/ } in ${packages[*]}"
 # -p 1: they measure times, and each starts servers of its own. Those that only
 # wait for counts to agree run side by side at the end.
-${GO:-go} test -tags nomsgpack,integration -count=1 -p 1 -parallel 4 -timeout 9m -v -run "^($tests)\$" "$@" "${packages[@]}" |
+${GO:-go} test -tags nomsgpack,integration -count=1 -p 1 -parallel 4 -timeout 20m -v -run "^($tests)\$" "$@" "${packages[@]}" |
 	grep -vE '^=== (RUN|PAUSE|CONT)'
 say 'done'
