@@ -43,7 +43,8 @@ func (s *Store) Rotate(r Role, now time.Time, kept time.Duration) (string, error
 }
 
 // rotateTap enrols a new key of the local tap before it is used. The private
-// half of the one before is destroyed; its signatures are believed for kept.
+// half of the one before is destroyed; its signatures, and those of keys before
+// it, are believed for kept at most.
 func (s *Store) rotateTap(now time.Time, kept time.Duration) (string, error) {
 	s.changes.Lock()
 	defer s.changes.Unlock()
@@ -64,9 +65,10 @@ func (s *Store) rotateTap(now time.Time, kept time.Duration) (string, error) {
 		return "", err
 	}
 	have = slices.DeleteFunc(have, func(e enrolment) bool { return !e.holds(now) })
+	until := now.Add(kept).UTC()
 	for i := range have {
-		if have[i].Until.IsZero() || ed25519.PublicKey(have[i].Key).Equal(before.Public()) {
-			have[i].Until = now.Add(kept).UTC()
+		if have[i].Until.IsZero() || have[i].Until.After(until) || ed25519.PublicKey(have[i].Key).Equal(before.Public()) {
+			have[i].Until = until
 		}
 	}
 	if err := s.enrol(LocalTap, slices.Insert(have, 0, enrolment{Key: next.Public()})...); err != nil {
@@ -194,9 +196,15 @@ func (s *Store) follow(r Role) error {
 	if err != nil {
 		return fmt.Errorf("failed to read keyset %s: %w", r, err)
 	}
-	if before := s.files[r]; before != nil && !os.SameFile(before, f) {
+	if before := s.files[r]; before != nil && !unchanged(before, f) {
 		delete(s.handles, r)
 	}
 	s.files[r] = f
 	return nil
+}
+
+// unchanged reports whether nobody wrote a file since. After two changes it may
+// have the number again that it had before, so its time and size count too.
+func unchanged(before, now fs.FileInfo) bool {
+	return os.SameFile(before, now) && before.ModTime().Equal(now.ModTime()) && before.Size() == now.Size()
 }

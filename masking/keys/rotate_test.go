@@ -3,6 +3,7 @@ package keys_test
 import (
 	"crypto/ed25519"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,6 +88,45 @@ func TestTapRotationAtOnce(t *testing.T) {
 	}
 	if believed(t, s, msg, old) || !believed(t, s, msg, fresh) {
 		t.Error("the key before is believed, or the new one is not")
+	}
+	for _, kept := range []time.Duration{time.Hour, 0} { // the one that was replaced in peace as well
+		if _, err := s.Rotate(keys.RoleTap, time.Now(), kept); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if believed(t, s, msg, fresh) {
+		t.Error("an earlier key is still believed")
+	}
+}
+
+// A keyset whose file was written twice may be in a file of the same number.
+func TestFileOfTheSameNumber(t *testing.T) {
+	s, dir := open(t)
+	other := reopen(t, dir)
+	before, err := other.WebhookSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "webhook.keyset")
+	kept := path + ".kept"
+	if err := os.Link(path, kept); err != nil { // so that its number is not given away
+		t.Fatal(err)
+	}
+	if _, err := s.Rotate(keys.RoleWebhook, time.Now(), 0); err != nil {
+		t.Fatal(err)
+	}
+	next, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(kept, next, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(kept, path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := other.WebhookSecrets(); err != nil || len(after) != len(before)+1 {
+		t.Errorf("%d secrets after a rotation, error %v", len(after), err)
 	}
 }
 
