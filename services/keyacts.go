@@ -89,8 +89,11 @@ func (a *App) rotatePrincipals(ctx context.Context, now time.Time) (string, erro
 func (a *App) turnBySchedule(ctx context.Context, now time.Time) error {
 	for _, r := range a.cfg.Keys.Rotate {
 		made, err := a.madeAt(ctx, r.Key)
-		if err != nil || made.IsZero() {
+		if err != nil {
 			return err
+		}
+		if made.IsZero() { // it is made when it is needed first
+			continue
 		}
 		at, err := r.next(made)
 		if err != nil {
@@ -245,8 +248,10 @@ func (a *App) RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActReques
 	return &KeyActRequested{Approval: n, Object: object}, nil
 }
 
-// carryOut does what two people decided about keys.
+// carryOut does what two people decided about keys. What fails keeps nothing
+// else from being done.
 func (a *App) carryOut(ctx context.Context, now time.Time) error {
+	var failed error
 	for _, kind := range []string{approveDestroy, approveDelay} {
 		granted, err := a.registers.Granted(ctx, kind)
 		if err != nil {
@@ -254,11 +259,11 @@ func (a *App) carryOut(ctx context.Context, now time.Time) error {
 		}
 		for _, g := range granted {
 			if err := a.carryOutOne(ctx, &g, now); err != nil {
-				return fmt.Errorf("approval %d: %w", g.ID, err)
+				failed = errors.Join(failed, fmt.Errorf("approval %d: %w", g.ID, err))
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 func (a *App) carryOutOne(ctx context.Context, g *registers.Approval, now time.Time) error {

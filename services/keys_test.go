@@ -24,11 +24,11 @@ func TestLineKeysTurn(t *testing.T) {
 	vault := kmstest.New(t)
 	s.cfg.Keys.KEK, s.cfg.Keys.KMS = vault.Vault, vault.Config
 	now := time.Now().UTC()
-	path := s.write("shop.log", append(pages(now.Add(-time.Hour), 0, 99), staffLine(now.Add(-time.Hour), 0))...)
+	path := s.write("shop.log", pages(now.Add(-time.Hour), 0, 100)...)
 	s.write("datamap.yaml", "organisation: {key: own, name: Shop Ltd, country: DE}", "systems: [{key: shop, name: Shop, country: DE}]", "principals: [{match: agent14, kind: staff, label: Support}]")
 	s.cfg.Sources = []source.Config{{Name: "shop", File: path, Format: "nginx:combined"}}
 	s.cfg.Keys.LineRotation = 7 * 24 * time.Hour
-	s.cfg.Keys.Rotate = []services.RotationConfig{{Key: "tap", Cron: "0 4 1 * *"}}
+	s.cfg.Keys.Rotate = []services.RotationConfig{{Key: "principals", Cron: "0 4 1 1 *"}, {Key: "tap", Cron: "0 4 1 * *"}} // there are no principals at first
 	s.start()
 	s.waitCount(100, entriesCount)
 	first := s.lineKeys()
