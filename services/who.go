@@ -34,11 +34,12 @@ func (a *App) Who(ctx context.Context, r WhoRequest) (*WhoResult, error) {
 	if r.Reason == "" {
 		return nil, &text.Hint{Err: errors.New("looking a person up needs a reason"), Hint: "--reason TICKET; it goes into the trail"}
 	}
-	if err := a.whoAllowed(ctx); err != nil {
-		return nil, errors.Join(err, a.registers.Record(ctx, actorOf(ctx), "who", r.Pseudonym, false, r.Reason))
-	}
-	if err := a.registers.Record(ctx, actorOf(ctx), "who", r.Pseudonym, true, r.Reason); err != nil {
+	done, err := a.registers.RecordAtMost(ctx, actorOf(ctx), "who", r.Pseudonym, r.Reason, whoPerHour, time.Hour)
+	if err != nil {
 		return nil, err
+	}
+	if !done {
+		return nil, &text.Hint{Err: fmt.Errorf("%d people were looked up within an hour, which is the limit", whoPerHour), Hint: "try again later; the trail names who asked for what"}
 	}
 	prf, kind, err := a.principalKey(ctx, id)
 	if err != nil {
@@ -52,24 +53,6 @@ func (a *App) Who(ctx context.Context, r WhoRequest) (*WhoResult, error) {
 		out.Compared++
 	}
 	return out, matchDirectory(out, r, prf, kind)
-}
-
-// whoAllowed refuses more look-ups in an hour than a person does by hand.
-func (a *App) whoAllowed(ctx context.Context) error {
-	acts, err := a.registers.Acts(ctx, 1000)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for _, act := range acts {
-		if act.Act == "who" && act.Allowed && time.Since(act.At) < time.Hour {
-			n++
-		}
-	}
-	if n >= whoPerHour {
-		return &text.Hint{Err: fmt.Errorf("%d people were looked up within an hour, which is the limit", n), Hint: "try again later; the trail names who asked for what"}
-	}
-	return nil
 }
 
 // principalKey is the key that made a principal's pseudonym, in use or retired.

@@ -25,6 +25,23 @@ func (d *DB) Record(ctx context.Context, actor, act, object string, allowed bool
 	return d.record(ctx, d.sql, actor, act, object, allowed, reason)
 }
 
+// RecordAtMost appends an act as allowed if fewer than most acts of its kind were
+// allowed in the time before, else as refused, and says which. Callers that come
+// at the same moment are counted one by one.
+func (d *DB) RecordAtMost(ctx context.Context, actor, act, object, reason string, most int, per time.Duration) (allowed bool, err error) {
+	now := d.now()
+	var n int
+	err = d.sql.QueryRowContext(ctx,
+		`INSERT INTO trail (id, at, actor, act, object, allowed, reason)
+		 SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM trail), ?, ?, ?, ?,
+		  CASE WHEN (SELECT COUNT(*) FROM trail WHERE act = ? AND allowed = 1 AND at > ?) < ? THEN 1 ELSE 0 END, ? RETURNING allowed`,
+		millis(now), actor, act, object, act, millis(now.Add(-per)), most, reason).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("failed to write the trail, so %s was not done: %w", act, err)
+	}
+	return n == 1, nil
+}
+
 // executor is the database or a transaction.
 type executor interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
