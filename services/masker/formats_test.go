@@ -24,11 +24,15 @@ func TestFormats(t *testing.T) {
 	var away atomic.Int32
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		user, password, _ := q.BasicAuth()
-		switch {
-		case user != "reader" || password != "secret":
+		if user != "reader" || password != "secret" {
 			w.WriteHeader(http.StatusUnauthorized)
-		case away.Add(1) == 1:
+			return
+		}
+		switch n := away.Add(1); {
+		case n == 1:
 			w.WriteHeader(http.StatusBadGateway)
+		case n == 2: // not from a registry
+			http.NotFound(w, q)
 		case q.URL.Path == "/schemas/ids/258":
 			_, _ = w.Write([]byte(`{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"mail\",\"type\":\"x.Mail\"}]}","references":[{"name":"x.Mail","subject":"x/mail","version":3}]}`))
 		case q.URL.EscapedPath() == "/subjects/x%2Fmail/versions/3":
@@ -37,6 +41,7 @@ func TestFormats(t *testing.T) {
 			_, _ = w.Write([]byte(`{"schema":"{\"type\":\"record\",\"name\":\"K\",\"fields\":[{\"name\":\"mail\",\"type\":\"string\"}]}"}`))
 		default:
 			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"error_code":40403,"message":"Schema 9 not found"}`))
 		}
 	}))
 	defer registry.Close()
@@ -100,7 +105,7 @@ func TestFormats(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if away.Load() < 5 {
+	if away.Load() < 6 {
 		t.Error("the registry was not asked again")
 	}
 }

@@ -169,7 +169,7 @@ func (r *registry) get(ctx context.Context, path string, into any) error {
 	switch {
 	case err != nil:
 		return err
-	case res.StatusCode == http.StatusNotFound:
+	case res.StatusCode == http.StatusNotFound && lacks(b):
 		return bad("the schema registry does not have its schema")
 	case res.StatusCode != http.StatusOK:
 		return fmt.Errorf("it answered with status %d", res.StatusCode)
@@ -180,4 +180,14 @@ func (r *registry) get(ctx context.Context, path string, into any) error {
 		return errors.New("its answer is no schema")
 	}
 	return nil
+}
+
+// lacks reports whether an answer with status 404 is a schema registry's, about
+// a schema, a subject or a version: error_code 40401 to 40403. Whatever else
+// stands at the address says 404 about everything.
+func lacks(answer []byte) bool {
+	var e struct {
+		Code int `json:"error_code"`
+	}
+	return json.Unmarshal(answer, &e) == nil && e.Code/100 == http.StatusNotFound
 }
