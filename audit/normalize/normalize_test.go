@@ -246,8 +246,6 @@ func TestSkipsRejected(t *testing.T) {
 	}
 }
 
-// FuzzURL holds that a path never leaves the root, has no dot segment left and
-// that decoding never grows a value.
 // A path that is taken as clean is one, and nearly every clean path is taken.
 func TestIsClean(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
@@ -277,6 +275,8 @@ func TestIsClean(t *testing.T) {
 	}
 }
 
+// FuzzURL holds that a path never leaves the root, has no dot segment left and
+// that decoding never grows a value.
 func FuzzURL(f *testing.F) {
 	for _, s := range []string{"/a/../b?x=%41", "http://h/%2e%2e/?a+b", "//x", "/%", "?", "/a/.%2e/"} {
 		f.Add(s)

@@ -348,10 +348,8 @@ func (g *values) finish(b *audit.Batch, i int, expected string) {
 		e.PeerPort = 0 // the number of a unix socket
 	}
 	if e.Target.Empty() && g.uri != "" {
-		if g.args != "" && g.args[0] == '?' {
-			g.uri += g.args
-		} else if g.args != "" {
-			g.uri += "?" + g.args
+		if g.args != "" {
+			g.uri += "?" + strings.TrimPrefix(g.args, "?")
 		}
 		e.Target = plain.New(g.uri)
 	}
