@@ -106,16 +106,14 @@ func message(m protoreflect.Message, at transform.Place) {
 		switch {
 		case next.Drops():
 			clearField(m, fd)
-		case fd.IsMap():
-			entries(fd, v.Map(), next)
 		case fd.IsList():
 			list(fd, v.List(), next)
+		case fd.Message() != nil && next.Blanks(): // maps are messages too
+			clearField(m, fd)
+		case fd.IsMap():
+			entries(fd, v.Map(), next)
 		case fd.Message() != nil:
-			if next.Blanks() {
-				clearField(m, fd)
-			} else {
-				message(v.Message(), next)
-			}
+			message(v.Message(), next)
 		default:
 			if out, ok := single(fd, v, next); ok {
 				m.Set(fd, out)

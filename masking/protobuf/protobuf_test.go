@@ -109,6 +109,8 @@ func TestMask(t *testing.T) {
 			`id: 7 mail: "***.com" amount: 12 raw: "secret" state: PAID items {sku: "1"} notes {key: "gift" value: "for ann"} notes {key: "[redacted]" value: "[redacted]"}
 			numbers: 10 numbers: 10 next {id: 8 mail: "bob@example.com"}`},
 		{"single-value rules on messages", "id: keep, mail: drop, items: last 1, notes: drop, numbers: drop, next: redact", `id: 7 items {}`},
+		{"single-value rules on maps", "id: keep, notes: redact", `id: 7 mail: "[redacted]" items {sku: "[redacted]" who: "[redacted]"} numbers: 0 numbers: 0 next {id: 0 mail: "[redacted]"}`},
+		{"a map of which all is kept", "id: keep, notes: keep, next: drop, items: drop, numbers: drop, mail: drop", `id: 7 notes {key: "gift" value: "for ann"} notes {key: "ann" value: "x"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			in, err := proto.Marshal(order(t, full))
