@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tallystick/tallystick/audit/custody"
 	"github.com/tallystick/tallystick/internal/text"
@@ -149,25 +146,6 @@ func refused(err error) error {
 		return &text.Hint{Err: fmt.Errorf("the custodian refused: %w", err), Hint: "its trail has the reason " + r.Reason}
 	}
 	return err
-}
-
-// passphrase asks for a passphrase once.
-func (c *cli) passphrase() (string, error) { return c.secret("Passphrase", "passphrase") }
-
-// secret asks for a secret once, or reads one line of standard input.
-func (c *cli) secret(prompt, what string) (string, error) {
-	f, ok := c.in.(*os.File)
-	if ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(c.err, prompt+": ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(c.err)
-		return string(b), err
-	}
-	line, err := bufio.NewReader(c.in).ReadString('\n')
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", &text.Hint{Err: errors.Join(fmt.Errorf("no %s on standard input", what), err), Hint: "run it in a terminal, or give the " + what + " as one line"}
-	}
-	return line, nil
 }
 
 // runCustodian runs a custodian until ctx ends.

@@ -16,7 +16,7 @@ func (c *cli) requestKeyAct(cmd *cobra.Command, r services.KeyActRequest) (err e
 	if r.User == "" {
 		return &text.Hint{Err: errors.New("this act takes two people, each under an account of the console"), Hint: "--user NAME; the password comes by prompt or standard input"}
 	}
-	if r.Password, err = c.secret("Password", "password"); err != nil {
+	if r.Password, err = c.currentPassword(); err != nil {
 		return err
 	}
 	return c.withOperations(cmd.Context(), func(ops services.Operations) error {

@@ -42,20 +42,23 @@ func (c *cli) account(ctx context.Context, r services.UserRequest, act func(serv
 // password reads a password twice from the terminal, or one line of standard
 // input where there is no terminal.
 func (c *cli) password() (string, error) {
-	return c.ask("Password: ", "Again: ")
+	return c.ask("password", "Password: ", "Again: ")
 }
 
 // currentPassword reads the password of an account once.
-func (c *cli) currentPassword() (string, error) { return c.ask("Password: ") }
+func (c *cli) currentPassword() (string, error) { return c.ask("password", "Password: ") }
 
-// ask reads one line of standard input, or from a terminal the same answer to
-// each prompt.
-func (c *cli) ask(prompts ...string) (string, error) {
+// passphrase reads the passphrase of a folder or a back-up once.
+func (c *cli) passphrase() (string, error) { return c.ask("passphrase", "Passphrase: ") }
+
+// ask reads a secret as one line of standard input, or from a terminal as the
+// same answer to each prompt.
+func (c *cli) ask(what string, prompts ...string) (string, error) {
 	f, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
-			return "", &text.Hint{Err: errors.New("no password on standard input"), Hint: "run it in a terminal, or give the password as one line"}
+			return "", &text.Hint{Err: fmt.Errorf("no %s on standard input", what), Hint: "run it in a terminal, or give the " + what + " as one line"}
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", err

@@ -135,7 +135,7 @@ func (e *LineEncrypt) current() (tink.HybridEncrypt, string, error) {
 	if err != nil {
 		return nil, e.id, fmt.Errorf("failed to load the line public key: %w", err)
 	}
-	if e.file != nil && os.SameFile(e.file, f) && e.file.ModTime().Equal(f.ModTime()) {
+	if e.file != nil && unchanged(e.file, f) {
 		return e.prim, e.id, nil
 	}
 	prim, id, err := readLinePublic(e.dir)
