@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +46,11 @@ func (a *App) openKEK(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if have, err := filepath.Glob(filepath.Join(dir, "*.keyset")); err == nil && len(have) > 0 {
+		have, err := keys.HasKeysets(dir)
+		if err != nil {
+			return err
+		}
+		if have {
 			return &text.Hint{
 				Err:  fmt.Errorf("the key-encryption key %s is missing, and the keysets in %s can't be opened without it", path, dir),
 				Hint: "restore the file from its back-up; without one, begin with a new data folder",

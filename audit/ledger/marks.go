@@ -175,7 +175,8 @@ func ended(err error) error {
 // Marks returns the row marks of a table of some chunks, as far as there are
 // any, in one pass over the files.
 func (r *Reader) Marks(table string, chunks []audit.ChunkKey) (map[audit.ChunkKey][]byte, error) {
-	names, err := filepath.Glob(filepath.Join(r.dir, marksFolder, "*"+marksSuffix))
+	dir := filepath.Join(r.dir, marksFolder)
+	names, err := fs.Glob(os.DirFS(dir), "*"+marksSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ func (r *Reader) Marks(table string, chunks []audit.ChunkKey) (map[audit.ChunkKe
 	}
 	out := map[audit.ChunkKey][]byte{}
 	for _, name := range slices.Backward(names) { // of two records the last counts
-		if err := marksIn(name, want, out); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := marksIn(filepath.Join(dir, name), want, out); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("failed to read the row marks of %d chunks: %w", len(chunks), err)
 		}
 	}

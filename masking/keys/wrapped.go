@@ -129,8 +129,21 @@ func (n *noted) DecryptWithContext(ctx context.Context, ciphertext, associated [
 	return b, n.err
 }
 
+// HasKeysets reports whether a folder has keysets; they may not open.
+func HasKeysets(dir string) (bool, error) {
+	names, err := fs.Glob(os.DirFS(dir), "*.keyset")
+	if err != nil {
+		return false, fmt.Errorf("failed to read the folder of keysets: %w", err)
+	}
+	return len(names) > 0, nil
+}
+
 func makeWrapped(ctx context.Context, dir, uri string, by Wrapper) (*KEK, error) {
-	if have, err := filepath.Glob(filepath.Join(dir, "*.keyset")); err != nil || len(have) > 0 {
+	have, err := HasKeysets(dir)
+	if err != nil {
+		return nil, err
+	}
+	if have {
 		return nil, &text.Hint{
 			Err:  fmt.Errorf("keys.kek names %s, but a key file wraps the keys of this data folder", uri),
 			Hint: "set keys.kek to the key file (leave it out for the default), then tallystick keys rewrap " + uri,

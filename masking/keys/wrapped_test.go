@@ -41,7 +41,7 @@ func stillOpens(t *testing.T, dir string, k *keys.KEK, first *string) {
 func TestKEKMoves(t *testing.T) {
 	server := kmstest.New(t)
 	ctx := context.Background()
-	dir, file := filepath.Join(t.TempDir(), "keys"), filepath.Join(t.TempDir(), "old.kek")
+	dir, file := filepath.Join(t.TempDir(), "keys [old]"), filepath.Join(t.TempDir(), "old.kek")
 	service := func(uri string) kms.Service {
 		s, err := kms.Open(uri, server.Config)
 		if err != nil {

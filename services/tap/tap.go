@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -158,7 +159,7 @@ func (t *Tap) warnOfOrphans() {
 	}
 	for _, d := range dirs {
 		known := slices.ContainsFunc(t.cfg.Sources, func(s source.Config) bool { return s.Name == d.Name() })
-		if left, _ := filepath.Glob(filepath.Join(t.deps.Spool, d.Name(), "*.spool")); d.IsDir() && !known && len(left) > 0 {
+		if left, _ := fs.Glob(os.DirFS(filepath.Join(t.deps.Spool, d.Name())), "*.spool"); d.IsDir() && !known && len(left) > 0 {
 			t.deps.Logger.Warn("batches wait in the spool of a source that is not configured any more", "source", d.Name(),
 				"hint", "configure it again until its spool is empty")
 		}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,13 +63,13 @@ func Open(dir string, limit int64) (s *Spool, lost int64, err error) {
 		return nil, 0, fmt.Errorf("failed to make the folder of a spool: %w", err)
 	}
 	s = &Spool{dir: dir, limit: limit, changed: make(chan struct{})}
-	paths, err := filepath.Glob(filepath.Join(dir, "*.spool"))
+	names, err := fs.Glob(os.DirFS(dir), "*.spool") // the folder's own name is no pattern
 	if err != nil {
 		return nil, 0, err
 	}
-	slices.Sort(paths) // numbers have leading zeros
-	for i, p := range paths {
-		n, err := s.scan(p, i == len(paths)-1)
+	slices.Sort(names) // numbers have leading zeros
+	for i, name := range names {
+		n, err := s.scan(filepath.Join(dir, name), i == len(names)-1)
 		if err != nil {
 			return nil, 0, fmt.Errorf("failed to read a spool: %w", err)
 		}

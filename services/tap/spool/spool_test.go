@@ -291,3 +291,18 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The name of the folder is no pattern.
+func TestFolderWithBrackets(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data [old]")
+	s := open(t, dir, 1<<20)
+	if err := s.Append(t.Context(), record(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := open(t, dir, 1<<20).Status().Records; n != 1 {
+		t.Errorf("%d records after a start, want 1", n)
+	}
+}
