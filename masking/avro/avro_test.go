@@ -72,6 +72,9 @@ func TestMask(t *testing.T) {
 		{"a rule for single values on a record", one(`["null",{"type":"record","name":"I","fields":[{"name":"sku","type":"string"}]}]`), "a: last 4", "02" + text("12345678"), "00"},
 		{"a record by its name", `{"type":"record","name":"R","namespace":"n.s","fields":[{"name":"a","type":"string"},{"name":"next","type":["null","n.s.R"]}]}`, "a: keep, next.a: keep",
 			text("1") + "02" + text("2") + "02" + text("3") + "00", text("1") + "02" + text("2") + "02" + text(redacted) + "00"},
+		{"a record that may hold its own kind", one(`["null",{"type":"record","name":"E","fields":[{"name":"x","type":["E","string"]}]}]`), "a: redact", "02" + "02" + text("s"), "00"},
+		{"items that may hold their own kind", one(`{"type":"array","items":{"type":"record","name":"E","fields":[{"name":"x","type":["E","string"]}]}}`), "a: last 1",
+			"02" + "0002" + text("s") + "00", "02" + "02" + text("") + "00"},
 		{"alone", `"string"`, "a: keep", text("x"), text(redacted)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

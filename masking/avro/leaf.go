@@ -174,8 +174,8 @@ func (w *walker) empty(s *schema) {
 			w.out = binary.AppendVarint(w.out, int64(s.null))
 			return
 		}
-		w.out = append(w.out, 0)
-		w.empty(s.union[0])
+		w.out = binary.AppendVarint(w.out, int64(s.blank))
+		w.empty(s.union[s.blank])
 	case kindBoolean, kindInt, kindLong, kindEnum, kindBytes, kindString, kindArray, kindMap:
 		w.out = append(w.out, 0)
 	case kindFloat:

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,6 +55,8 @@ type schema struct {
 	item    *schema // of arrays and maps
 	union   []*schema
 	null    int // index of null in a union, or -1
+	blank   int // index of the branch that the empty value of a union without null has
+	empty   int // at least how many bytes the empty value takes, 0 until that is known
 	symbols []string
 	size    int // of fixed
 }
@@ -79,8 +82,7 @@ func Parse(data []byte, named ...[]byte) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget := maxSchema
-	return &Schema{root}, emptiable(root, &budget)
+	return &Schema{root}, settle(root)
 }
 
 type parser struct{ types map[string]*schema }
@@ -227,23 +229,59 @@ func fullName(name, space string) string {
 	return space + "." + name
 }
 
-// emptiable takes what a type's empty value has from budget, and fails where
-// that is not enough: also for a type that always holds another of its kind.
-func emptiable(s *schema, budget *int) error {
-	if *budget -= 1 + s.size; *budget < 0 {
-		return errors.New("the Avro schema has a type whose empty value is too large, or endless")
-	}
-	switch s.kind {
-	case kindRecord:
-		for _, f := range s.fields {
-			if err := emptiable(f.typ, budget); err != nil {
-				return err
-			}
+// settle works out the empty value of each type that root holds: how large it is
+// and which branch of a union without null it has. It fails where one is too
+// large, or endless since the type always holds another of its kind.
+func settle(root *schema) error {
+	var all []*schema // what a type holds before it
+	seen := map[*schema]bool{}
+	var add func(s *schema)
+	add = func(s *schema) {
+		if s == nil || seen[s] {
+			return
 		}
-	case kindUnion:
-		if s.null < 0 {
-			return emptiable(s.union[0], budget)
+		seen[s] = true
+		add(s.item)
+		for _, f := range s.fields {
+			add(f.typ)
+		}
+		for _, b := range s.union {
+			add(b)
+		}
+		all = append(all, s)
+	}
+	add(root)
+	for range maxNested {
+		for _, s := range all {
+			s.measure()
+		}
+	}
+	for _, s := range all {
+		if s.empty == 0 || s.empty > maxSchema {
+			return errors.New("the Avro schema has a type whose empty value is too large, or endless")
 		}
 	}
 	return nil
+}
+
+// measure sets empty and blank once they are known of what the type holds.
+func (s *schema) measure() {
+	if s.empty != 0 {
+		return
+	}
+	n := 1 + s.size
+	for _, f := range s.fields {
+		if f.typ.empty == 0 {
+			return
+		}
+		n = min(n+f.typ.empty, maxSchema+1)
+	}
+	if s.kind == kindUnion && s.null < 0 {
+		s.blank = slices.IndexFunc(s.union, func(b *schema) bool { return b.empty != 0 })
+		if s.blank < 0 {
+			return
+		}
+		n = min(n+s.union[s.blank].empty, maxSchema+1)
+	}
+	s.empty = n
 }
