@@ -55,9 +55,13 @@ func (s *Store) SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.C
 		str("salt", func(c *R) *string { return &c.salt }),
 	}}
 	out := map[audit.ChunkKey][]byte{}
-	err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND "+keysIn("id", keys), nil, func(c *R) error {
-		out[audit.ChunkKey{ID: c.c.ID, Version: c.c.Version}] = []byte(c.salt)
-		return nil
-	})
-	return out, err
+	for some := range slices.Chunk(keys, removeAtOnce) {
+		if err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND "+keysIn("id", some), nil, func(c *R) error {
+			out[c.c.Key()] = []byte(c.salt)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -36,7 +36,7 @@ type Store interface {
 	EachTag(ctx context.Context, fn func(tag string) error) error
 	WithPerson(ctx context.Context, tags []store.Tag, fn func(*store.Person) error) error
 	DestroyOriginals(ctx context.Context, list []store.OriginalRow) (uint64, error)
-	Salts(ctx context.Context, chunks []string) (map[audit.ChunkKey][]byte, error)
+	SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
 	SetErased(ctx context.Context, id string) error
 	Erased(ctx context.Context) (map[string]bool, error)
 }
@@ -90,6 +90,9 @@ type Eraser struct {
 	mu    sync.Mutex // one erasure or sweep at a time; guards what follows
 	swept time.Time  // when everything was last looked at
 	until time.Time  // sweep at each step before: lines may be on their way
+	// unlinked are the fresh tags of people who were erased, until a last look
+	// then: lines on their way bring originals of days that were linked before.
+	unlinked []store.Tag
 }
 
 // New makes an Eraser and starts nothing.
@@ -227,6 +230,7 @@ func (e *Eraser) one(ctx context.Context, x registers.Erasure) error {
 			return err
 		}
 	}
+	e.until = e.deps.Now().Add(inFlight)
 	if err := e.apply(ctx, true, false); err != nil {
 		return err
 	}
@@ -332,7 +336,6 @@ func (e *Eraser) finish(ctx context.Context, x registers.Erasure) error {
 	if err := e.deps.Registers.FinishErasure(ctx, x.ID, string(b)); err != nil {
 		return err
 	}
-	e.until = now.Add(inFlight)
 	e.deps.Logger.Info("a person was erased", "request", x.Request, "erasure", x.ID)
 	return nil
 }
