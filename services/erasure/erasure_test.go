@@ -10,6 +10,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
+	"github.com/tallystick/tallystick/audit/retention"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/store/storetest"
@@ -37,6 +38,18 @@ type scene struct {
 	tombstones *masking.Tombstones
 	eraser     *erasure.Eraser
 	now        time.Time
+	looks      int // for tags
+}
+
+// counted counts how often the store is looked through.
+type counted struct {
+	*store.Store
+	scene *scene
+}
+
+func (c counted) EachTag(ctx context.Context, fn func(string) error) error {
+	c.scene.looks++
+	return c.Store.EachTag(ctx, fn)
 }
 
 func newScene(t *testing.T) *scene {
@@ -51,7 +64,7 @@ func newScene(t *testing.T) *scene {
 	must(t, err)
 	s := &scene{t: t, store: storetest.Open(t), db: db, tombstones: masking.NewTombstones(prf), now: time.Now()}
 	s.eraser = erasure.New(erasure.Deps{
-		Store: s.store, Registers: db, Holds: db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
+		Store: counted{s.store, s}, Registers: db, Holds: db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
 		Rest: func(time.Time) []erased.Rest { return nil }, Now: func() time.Time { return s.now },
 	})
 	return s
@@ -121,6 +134,37 @@ func TestOnTheirWay(t *testing.T) {
 	must(t, s.eraser.Turn(t.Context()))
 	if n := s.left(); n != int64(0) {
 		t.Errorf("%v originals that were on their way are left", n)
+	}
+}
+
+// TestHeld: an erasure that a hold keeps from beginning is not in the trail as
+// begun, and is looked for once only until the hold is lifted.
+func TestHeld(t *testing.T) {
+	s := newScene(t)
+	must(t, s.eraser.Restore(t.Context(), true))
+	hold, err := s.db.AddHold(t.Context(), retention.Hold{Reason: "matter 17", By: "os:ana"})
+	must(t, err)
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	for range 3 {
+		must(t, s.eraser.Turn(t.Context()))
+	}
+	begun := func() (n int) {
+		acts, err := s.db.Acts(t.Context(), 100)
+		must(t, err)
+		for _, a := range acts {
+			if a.Act == "erasure.begin" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := begun(); n != 0 || s.looks != 1 {
+		t.Errorf("while it is held the trail says %d times that it began, and the store was looked through %d times", n, s.looks)
+	}
+	must(t, s.db.LiftHold(t.Context(), hold, "os:ana", "settled"))
+	must(t, s.eraser.Turn(t.Context()))
+	if a, err := s.eraser.Answer(t.Context(), "DSR-1"); err != nil || a.State != erased.StateDone || begun() != 1 {
+		t.Errorf("once it is lifted: %+v, %v", a, err)
 	}
 }
 
