@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,13 +55,23 @@ type OriginalRow struct {
 	Row uint32
 }
 
+// destroyAtOnce is how many originals are in the table erasing at a time.
+const destroyAtOnce = 100_000
+
 // DestroyOriginals empties originals; their rows stay. It returns how many it
 // emptied, once the parts of the table that hold them are gone. Those that are
 // empty already cost nothing.
 func (s *Store) DestroyOriginals(ctx context.Context, list []OriginalRow) (n uint64, err error) {
-	if len(list) == 0 {
-		return 0, nil
+	for some := range slices.Chunk(list, destroyAtOnce) {
+		emptied, err := s.destroyOriginals(ctx, some)
+		if n += emptied; err != nil {
+			return n, err
+		}
 	}
+	return n, nil
+}
+
+func (s *Store) destroyOriginals(ctx context.Context, list []OriginalRow) (n uint64, err error) {
 	rows := make([]doing, len(list))
 	for i, r := range list {
 		rows[i].key, rows[i].row = r.ChunkKey, r.Row

@@ -174,11 +174,15 @@ func (e *Eraser) destroy(ctx context.Context, now, restored bool) error {
 	var due []store.OriginalRow
 	var ids []int64
 	for _, t := range known {
-		if t.At >= 0 && (restored || !t.Gone) {
-			due, ids = append(due, t.rows...), append(ids, t.ID)
+		if t.At < 0 || t.Gone && !restored {
+			continue
+		}
+		due = append(due, t.rows...)
+		if !t.Gone {
+			ids = append(ids, t.ID)
 		}
 	}
-	if err := e.deps.Step("destroy"); err != nil || len(ids) == 0 {
+	if err := e.deps.Step("destroy"); err != nil || len(due) == 0 {
 		return err
 	}
 	if _, err := e.deps.Store.DestroyOriginals(ctx, due); err != nil {
