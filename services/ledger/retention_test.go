@@ -220,7 +220,7 @@ func (a *aging) proveOriginal() {
 	salts, err := a.store.SaltsOf(ctx, []audit.ChunkKey{k})
 	must(a.t, err)
 	index, _ := a.log.Leaf(k.ID, k.Version)
-	set := core.NewRowSet(core.TableOriginals, salts[k], gone[k])
+	set := core.NewRowSet(core.TableOriginals, salts[k], 1000, gone[k])
 	var number uint32
 	var row []byte
 	must(a.t, a.store.EachOriginal(ctx, k.ID, k.Version, func(o *audit.Original) error {
