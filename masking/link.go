@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/masking/plain"
 	"github.com/tallystick/tallystick/masking/pseudonym"
 )
 
@@ -100,10 +101,10 @@ type goneLine struct {
 	accessedSubject, accessedPrincipal bool
 }
 
-// person writes the link of a person on a line. index is that of the subject,
-// -1 for the principal.
+// person writes the link of a person on a line, if there is a pseudonym. index
+// is that of the subject, -1 for the principal.
 func (m *mask) person(e *audit.Event, index int, kind, value, token string) error {
-	if m.g.linked == nil || token == "" {
+	if m.g.linked == nil || value == "" {
 		return nil
 	}
 	day := Day(e.Time)
@@ -122,7 +123,7 @@ func (m *mask) person(e *audit.Event, index int, kind, value, token string) erro
 			return nil
 		}
 	}
-	if token == m.lastLinked || m.g.linked.has(token) {
+	if token == plain.Redacted || token == m.lastLinked || m.g.linked.has(token) {
 		return nil
 	}
 	tag, err := m.tags.Year(DomainLinks, kind, value, e.Time)

@@ -15,6 +15,11 @@ import (
 // linking is an engine that writes links and keeps originals.
 func linking(t *testing.T) (*masking.Engine, *masking.Linked, *masking.Tombstones) {
 	t.Helper()
+	return linkingBy(t, nil)
+}
+
+func linkingBy(t *testing.T, p *masking.Policy) (*masking.Engine, *masking.Linked, *masking.Tombstones) {
+	t.Helper()
 	store, err := keys.Open(t.TempDir(), identity{})
 	if err == nil {
 		err = store.Create(keys.RoleErasure)
@@ -26,7 +31,7 @@ func linking(t *testing.T) (*masking.Engine, *masking.Linked, *masking.Tombstone
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, linked, erased := masking.NewEngine(nil, dayKeys()), masking.NewLinked(), masking.NewTombstones(prf)
+	g, linked, erased := masking.NewEngine(p, dayKeys()), masking.NewLinked(), masking.NewTombstones(prf)
 	g.KeepOriginals()
 	g.Link(masking.Linking{Keys: dayKeys(), Linked: linked, Erased: erased})
 	return g, linked, erased
@@ -115,6 +120,31 @@ func TestErased(t *testing.T) {
 	}
 	if erased.Person("email", plain.New("ana@example.org")) == erased.Tag("ana@example.org") {
 		t.Error("a person and a tag have one mark")
+	}
+}
+
+// TestErasedRedacted: originals of people who were erased are not kept either
+// where entries have no pseudonym of them.
+func TestErasedRedacted(t *testing.T) {
+	p, err := masking.ParsePolicy("p.yaml", []byte(`version: 1
+vault: {identity: [principal_id, subjects]}
+fields: {schema_version: keep, event_time: keep, source: keep, stream: keep, generation: keep, offset: keep, chunk: keep, version: keep, row: keep, mark: keep,
+  principal_id: redact, subjects: redact}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, erased := linkingBy(t, p)
+	event := aboutAna(linkDay.AddDate(0, 0, -5), audit.KindSelf, "ana@example.org")
+	for _, want := range []int{3, 1} {
+		b := &audit.Batch{Events: []audit.Event{event}}
+		if err := g.Process(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Unsealed) != want || len(b.Links) != 0 {
+			t.Errorf("%d originals, want %d; %d links", len(b.Unsealed), want, len(b.Links))
+		}
+		erased.Set([]masking.Tombstone{{Mark: erased.Person("email", plain.New("ana@example.org")), At: linkDay, Through: masking.Day(linkDay)}})
 	}
 }
 

@@ -189,24 +189,30 @@ func (m *mask) principal(e *audit.Event, out *audit.Entry) error {
 	out.PrincipalVerified = e.PrincipalVerified
 	out.PrincipalOrg, out.PrincipalLabel = e.PrincipalOrg, e.PrincipalLabel
 	value := e.Principal.Reveal(access)
-	if value == "" || m.g.skip.principal {
-		out.PrincipalID = redactedIf(value != "")
+	if value == "" {
 		return nil
 	}
 	var err error
+	token, skip := plain.Redacted, m.g.skip.principal
 	staff := e.PrincipalKind == audit.KindStaff || e.PrincipalKind == audit.KindService || e.PrincipalKind == audit.KindBroker
 	if e.PrincipalDeclared && staff && !m.g.dayPrincipals {
-		out.PrincipalID, err = m.pseudonyms.Year(DomainPrincipals, "principal", value, e.Time)
+		if !skip {
+			token, err = m.pseudonyms.Year(DomainPrincipals, "principal", value, e.Time)
+		}
+		out.PrincipalID = token
 		return err
 	}
 	kind := "user"
 	if e.PrincipalKind == audit.KindSelf {
 		kind = selfKind(e, value)
 	}
-	if out.PrincipalID, err = m.pseudonyms.Day(DomainSubjects, kind, value, e.Time); err != nil {
-		return err
+	if !skip {
+		if token, err = m.pseudonyms.Day(DomainSubjects, kind, value, e.Time); err != nil {
+			return err
+		}
 	}
-	return m.person(e, -1, kind, value, out.PrincipalID)
+	out.PrincipalID = token
+	return m.person(e, -1, kind, value, token)
 }
 
 // selfKind is the kind of the subject that the principal is, so that both have
@@ -281,14 +287,13 @@ func (m *mask) subjects(e *audit.Event, out *audit.Entry) error {
 	out.Subjects, out.SubjectKinds = both[:len(e.Subjects):len(e.Subjects)], both[len(e.Subjects):]
 	for i, s := range e.Subjects {
 		out.SubjectKinds[i] = s.Kind
-		if m.g.skip.subjects {
-			out.Subjects[i] = plain.Redacted
-			continue
-		}
 		value := s.Value.Reveal(access)
-		token, err := m.pseudonyms.Day(DomainSubjects, s.Kind, value, e.Time)
-		if err != nil {
-			return err
+		token := plain.Redacted
+		if !m.g.skip.subjects {
+			var err error
+			if token, err = m.pseudonyms.Day(DomainSubjects, s.Kind, value, e.Time); err != nil {
+				return err
+			}
 		}
 		out.Subjects[i] = token
 		if err := m.person(e, i, s.Kind, value, token); err != nil {

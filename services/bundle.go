@@ -130,7 +130,11 @@ func proveRows[T any](ctx context.Context, p prover, table string, each func(fun
 	if err != nil {
 		return err
 	}
-	set, n := auditledger.NewRowSet(table, p.salt, gone[p.chunk]), uint32(0)
+	_, leaf, err := p.log.LeafAt(ctx, p.leaf, p.cp)
+	if err != nil {
+		return err
+	}
+	set, n := auditledger.NewRowSet(table, p.salt, leaf.Tables[table].Count, gone[p.chunk]), uint32(0)
 	var list []found
 	err = each(func(v *T) error {
 		canonical, at := row(nil, v), number(v, n)

@@ -11,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/masking"
@@ -79,13 +80,10 @@ func (a *App) rest(begun time.Time) []erased.Rest {
 	return []erased.Rest{
 		{What: "day-keys", Until: day.Add(a.cfg.Keys.Horizon)},
 		{What: "lines", Until: begun.Add(a.cfg.linesLast())},
-		{What: "rejections", Until: day.Add(rejectionsLast)},
+		{What: "rejections", Until: day.Add(a.cfg.Retention.Rejections)},
 		{What: "backups", Until: begun.Add(a.cfg.Erasure.Backups)},
 	}
 }
-
-// rejectionsLast is the TTL of the table rejections_all.
-const rejectionsLast = 30 * 24 * time.Hour
 
 // linesLast is how long lines.v1 keeps sealed lines.
 func (c *Config) linesLast() time.Duration {
@@ -93,7 +91,7 @@ func (c *Config) linesLast() time.Duration {
 		return c.Kafka.Keep
 	}
 	if c.Kafka.Retention == 0 {
-		return rejectionsLast
+		return broker.DefaultConfig().Retention
 	}
 	return c.Kafka.Retention
 }
@@ -105,7 +103,7 @@ func (c *Config) Warnings() []string {
 		what string
 		last time.Duration
 	}{
-		{"kafka.keep", c.Kafka.Keep}, {"kafka.retention", c.Kafka.Retention}, {"erasure.backups", c.Erasure.Backups}, {"the 30 days of rejected lines", rejectionsLast},
+		{"kafka.keep", c.Kafka.Keep}, {"kafka.retention", c.Kafka.Retention}, {"erasure.backups", c.Erasure.Backups}, {"retention.rejections", c.Retention.Rejections},
 	} {
 		if x.last > c.Keys.Horizon {
 			out = append(out, fmt.Sprintf("%s (%s) is longer than keys.horizon (%s): who was erased is gone for good only after it", x.what, x.last, c.Keys.Horizon))

@@ -54,7 +54,7 @@ func bundle(t testing.TB) *evidence.Bundle {
 	index, err := log.Append(t.Context(), ledger.ChunkLeaf(chunk, now))
 	must(t, err)
 	prove := func(name string) ledger.RowProof {
-		set := ledger.NewRowSet(name, chunk.Salt, nil)
+		set := ledger.NewRowSet(name, chunk.Salt, 1000, nil)
 		set.Add(0, rows[name])
 		p, err := set.Prove(t.Context(), ledger.OpenReader(dir), log.Checkpoint(), index[0], 0, rows[name])
 		must(t, err)

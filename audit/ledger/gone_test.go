@@ -97,7 +97,7 @@ func TestGoneKeepsProofs(t *testing.T) {
 	key, err := ledger.VerifierKey(testKey(1).Public(), origin)
 	must(t, err)
 	prove := func(gone ledger.Gone) *ledger.RowProof {
-		set := ledger.NewRowSet(ledger.TableOriginals, c.Salt, gone)
+		set := ledger.NewRowSet(ledger.TableOriginals, c.Salt, 1000, gone)
 		var row []byte
 		for _, o := range c.originals {
 			row = ledger.AppendOriginal(nil, &o)

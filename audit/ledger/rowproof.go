@@ -68,9 +68,10 @@ type RowSet struct {
 }
 
 // NewRowSet begins the proofs of rows of a table of the chunk with that salt, of
-// which some rows may be gone.
-func NewRowSet(table string, salt []byte, gone Gone) *RowSet {
-	return &RowSet{table: table, hasher: newRowHasher(salt), rows: placed{limit: 1 << 32}, gone: gone}
+// which some rows may be gone. most is how many rows the chunk's leaf counts: a
+// row with a higher number, which only a changed store has, takes no room.
+func NewRowSet(table string, salt []byte, most uint64, gone Gone) *RowSet {
+	return &RowSet{table: table, hasher: newRowHasher(salt), rows: placed{limit: most}, gone: gone}
 }
 
 // Add adds a row of the table with its number. All rows that are left have to

@@ -16,7 +16,7 @@ func provenCapsules(t *testing.T, n int) ([]*ledger.RowProof, string) {
 	ctx, dir := context.Background(), t.TempDir()
 	log := openLog(t, dir)
 	salt := []byte("salt of the chunk")
-	set, table := ledger.NewRowSet(ledger.TableCapsules, salt, nil), ledger.NewTable(salt)
+	set, table := ledger.NewRowSet(ledger.TableCapsules, salt, 1000, nil), ledger.NewTable(salt)
 	var rows [][]byte
 	for i := range n {
 		c := sampleCapsule()
@@ -85,5 +85,24 @@ func TestRowProofRefuses(t *testing.T) {
 	must(t, err)
 	if _, err := proofs[0].Check(key); !errors.Is(err, ledger.ErrProof) {
 		t.Errorf("another ledger: error %v", err)
+	}
+}
+
+// TestRowSetBounded: a row whose number was changed to a high one in the store
+// takes no room, and nothing of the chunk can be proved beside it.
+func TestRowSetBounded(t *testing.T) {
+	dir := t.TempDir()
+	log := openLog(t, dir)
+	salt := []byte("salt of the chunk")
+	table, row := ledger.NewTable(salt), ledger.AppendCapsule(nil, sampleCapsule())
+	table.Add(row)
+	c := &audit.Chunk{ID: "c1", Version: 1, Capsules: 1, Roots: map[string][]byte{ledger.TableCapsules: table.Root()}}
+	index, err := log.Append(t.Context(), ledger.ChunkLeaf(c, leafTime))
+	must(t, err)
+	set := ledger.NewRowSet(ledger.TableCapsules, salt, 1, nil)
+	set.Add(0, row)
+	set.Add(1<<32-1, row)
+	if _, err := set.Prove(t.Context(), ledger.OpenReader(dir), log.Checkpoint(), index[0], 0, row); !errors.Is(err, ledger.ErrChanged) {
+		t.Errorf("error %v", err)
 	}
 }

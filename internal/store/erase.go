@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,29 +12,41 @@ import (
 	"github.com/tallystick/tallystick/audit"
 )
 
+// freshTag is what stands in place of a tag. The secret of the job is random and
+// goes with it.
+const freshTag = "base64URLEncode(substring(SHA256(concat((SELECT any(secret) FROM erasing WHERE job = '%s'), pseudonym, toString(day))), 1, 16))"
+
 // Unlink puts fresh random tags in place of the people's: nothing ties their
 // days to them or to each other any more. It returns once the parts of the table
-// that hold the old tags are gone.
-func (p *Person) Unlink(ctx context.Context) error {
+// that hold the old tags are gone, with the fresh tags: who keeps these knows
+// the people's days.
+func (p *Person) Unlink(ctx context.Context) (fresh []Tag, err error) {
+	fill := fmt.Sprintf(freshTag, p.job)
+	tags := &table[string]{name: "subject_links", fields: []field[string]{str("fresh", func(s *string) *string { return s })}}
+	err = each(ctx, p.s, tags, "FROM (SELECT DISTINCT assumeNotNull("+fill+") AS fresh FROM "+linksOf+")", p.params(), func(tag *string) error {
+		fresh = append(fresh, Tag{Tag: *tag, Through: 1<<16 - 1})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	through := map[uint16]bool{}
 	t := &table[uint16]{name: "erasing", fields: []field[uint16]{u16("through", func(n *uint16) *uint16 { return n })}}
-	err := each(ctx, p.s, t, "FROM (SELECT through FROM erasing WHERE job = {job:String} GROUP BY through)", p.params(), func(n *uint16) error {
+	err = each(ctx, p.s, t, "FROM (SELECT through FROM erasing WHERE job = {job:String} GROUP BY through)", p.params(), func(n *uint16) error {
 		through[*n] = true
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for day := range through {
-		// The secret of the job is random and goes with it.
-		sql := fmt.Sprintf(`ALTER TABLE subject_links UPDATE tag = base64URLEncode(substring(SHA256(concat(
-			(SELECT any(secret) FROM erasing WHERE job = '%s'), pseudonym, toString(day))), 1, 16))
-			WHERE day <= %d AND tag IN (SELECT tag FROM erasing WHERE job = '%s' AND through = %d)`, p.job, day, p.job, day)
+		sql := fmt.Sprintf(`ALTER TABLE subject_links UPDATE tag = %s
+			WHERE day <= %d AND tag IN (SELECT tag FROM erasing WHERE job = '%s' AND through = %d)`, fill, day, p.job, day)
 		if err := p.s.conn.Exec(withSettings(ctx, withMutations()), sql); err != nil {
-			return fmt.Errorf("failed to take a person's tags out of the links: %w", err)
+			return nil, fmt.Errorf("failed to take a person's tags out of the links: %w", err)
 		}
 	}
-	return p.s.oldPartsGone(ctx, "subject_links")
+	return fresh, p.s.oldPartsGone(ctx, "subject_links")
 }
 
 // OriginalRow names a row of originals.
@@ -42,13 +55,23 @@ type OriginalRow struct {
 	Row uint32
 }
 
+// destroyAtOnce is how many originals are in the table erasing at a time.
+const destroyAtOnce = 100_000
+
 // DestroyOriginals empties originals; their rows stay. It returns how many it
 // emptied, once the parts of the table that hold them are gone. Those that are
 // empty already cost nothing.
 func (s *Store) DestroyOriginals(ctx context.Context, list []OriginalRow) (n uint64, err error) {
-	if len(list) == 0 {
-		return 0, nil
+	for some := range slices.Chunk(list, destroyAtOnce) {
+		emptied, err := s.destroyOriginals(ctx, some)
+		if n += emptied; err != nil {
+			return n, err
+		}
 	}
+	return n, nil
+}
+
+func (s *Store) destroyOriginals(ctx context.Context, list []OriginalRow) (n uint64, err error) {
 	rows := make([]doing, len(list))
 	for i, r := range list {
 		rows[i].key, rows[i].row = r.ChunkKey, r.Row
@@ -116,23 +139,6 @@ func (s *Store) Erased(ctx context.Context) (map[string]bool, error) {
 	t := &table[string]{name: "erasures", fields: []field[string]{str("id", func(s *string) *string { return s })}}
 	err := each(ctx, s, t, "FROM erasures", nil, func(id *string) error {
 		out[*id] = true
-		return nil
-	})
-	return out, err
-}
-
-// Salts are the salts of closed chunks.
-func (s *Store) Salts(ctx context.Context, chunks []string) (map[audit.ChunkKey][]byte, error) {
-	out := map[audit.ChunkKey][]byte{}
-	if len(chunks) == 0 {
-		return out, nil
-	}
-	t := &table[chunk]{name: "chunks", fields: []field[chunk]{
-		str("id", func(c *chunk) *string { return &c.c.ID }), u16("version", func(c *chunk) *uint16 { return &c.c.Version }),
-		str("salt", func(c *chunk) *string { return &c.salt }),
-	}}
-	err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND id IN ("+literals(chunks)+")", nil, func(c *chunk) error {
-		out[c.c.Key()] = []byte(c.salt)
 		return nil
 	})
 	return out, err

@@ -46,6 +46,14 @@ func (s *Store) ForgetSalts(ctx context.Context, keys []audit.ChunkKey) error {
 	return nil
 }
 
+// ExpiredWithSalt returns the versions of chunks of which something was removed
+// by its age and whose salts are there.
+func (s *Store) ExpiredWithSalt(ctx context.Context) (out []audit.ChunkKey, err error) {
+	err = s.eachKey(ctx, "(SELECT chunk, version FROM expired_all WHERE (chunk, version) IN (SELECT id, version FROM chunks WHERE state = 'closed' AND salt != ''))",
+		func(k audit.ChunkKey) error { out = append(out, k); return nil })
+	return out, err
+}
+
 // SaltsOf returns the salts of closed chunks.
 func (s *Store) SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error) {
 	type R = chunk
@@ -55,9 +63,13 @@ func (s *Store) SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.C
 		str("salt", func(c *R) *string { return &c.salt }),
 	}}
 	out := map[audit.ChunkKey][]byte{}
-	err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND "+keysIn("id", keys), nil, func(c *R) error {
-		out[audit.ChunkKey{ID: c.c.ID, Version: c.c.Version}] = []byte(c.salt)
-		return nil
-	})
-	return out, err
+	for some := range slices.Chunk(keys, removeAtOnce) {
+		if err := each(ctx, s, t, "FROM chunks WHERE state = 'closed' AND "+keysIn("id", some), nil, func(c *R) error {
+			out[c.c.Key()] = []byte(c.salt)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -15,16 +15,17 @@ func linksTable() *table[audit.Link] {
 	}}
 }
 
-// InsertLinks writes the links that chunk c brings, once. A link that another
-// chunk wrote before stays one.
-func (s *Store) InsertLinks(ctx context.Context, c *audit.Chunk, links []audit.Link) error {
+// InsertLinks writes links. One that was written before stays one; a chunk that
+// is redone may bring others than its first try, so no insert counts for the
+// next.
+func (s *Store) InsertLinks(ctx context.Context, links []audit.Link) error {
 	b := newBlock(s.links)
 	for i := range links {
 		if err := b.append(&links[i]); err != nil {
 			return err
 		}
 	}
-	return insert(ctx, s, b, tokenOf(c, "links"))
+	return insert(ctx, s, b, "")
 }
 
 // EachTag calls fn for each tag of a link.

@@ -19,14 +19,10 @@ func TestPerson(t *testing.T) {
 	names := []string{"v1.day1.ana", "v1.day2.ana", "v1.day1.bob", "v1.day3.ana"}
 	links := []audit.Link{{Tag: "ana", Day: 20000, Pseudonym: names[0]}, {Tag: "ana", Day: 20001, Pseudonym: names[1]}, {Tag: "bob", Day: 20000, Pseudonym: names[2]},
 		{Tag: "ana", Day: 20040, Pseudonym: names[3]}}
-	for range 2 { // a chunk that is inserted again
-		if err := s.InsertLinks(ctx, c, links); err != nil {
+	for _, some := range [][]audit.Link{links[:2], links, links[:1]} { // a chunk that is redone, and another one
+		if err := s.InsertLinks(ctx, some); err != nil {
 			t.Fatal(err)
 		}
-	}
-	again := &audit.Chunk{ID: "lines.v1-0-9-bbbbbbbb", Version: 1, Salt: make([]byte, 32)}
-	if err := s.InsertLinks(ctx, again, links[:1]); err != nil {
-		t.Fatal(err)
 	}
 	es := storetest.Entries(4, 0)
 	b := store.NewEntryBlock()
@@ -53,6 +49,7 @@ func TestPerson(t *testing.T) {
 	}
 	ana := []store.Tag{{Tag: "ana", Through: 20001}, {Tag: "nobody", Through: 20001}}
 	var rows []store.OriginalRow
+	var fresh []store.Tag
 	err := s.WithPerson(ctx, ana, func(p *store.Person) error {
 		about, err := p.About(ctx)
 		if want := (store.About{Links: 2, First: 20000, Last: 20001, Entries: 3, Originals: 2 + 2 + 4}); about != want {
@@ -70,9 +67,19 @@ func TestPerson(t *testing.T) {
 		}); err != nil {
 			return err
 		}
-		return p.Unlink(ctx)
+		fresh, err = p.Unlink(ctx)
+		return err
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WithPerson(ctx, fresh, func(p *store.Person) error {
+		about, err := p.About(ctx)
+		if about.Links != 2 || len(fresh) != 2 {
+			t.Errorf("by the fresh tags %v: %+v", fresh, about)
+		}
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []uint64{8, 0} {

@@ -58,13 +58,18 @@ func (s *Store) WithPerson(ctx context.Context, tags []Tag, fn func(*Person) err
 	return s.doing(ctx, rows, func(job string) error { return fn(&Person{s, job}) })
 }
 
+// abandoned is the age in seconds of rows of the table erasing that a process
+// left when it was killed: no job takes as long.
+const abandoned = 24 * 3600
+
 // doing keeps rows in the table erasing while fn runs. Each has one secret that
-// nobody else has.
+// nobody else has. The name of a job begins with its time.
 func (s *Store) doing(ctx context.Context, rows []doing, fn func(job string) error) (err error) {
 	if s.layout.cluster != "" { // the table is in the memory of one node
 		return &text.Hint{Err: errors.New("people can't be looked for or erased on a cluster of ClickHouse yet"), Hint: "use one server: clickhouse without cluster"}
 	}
-	job, secret := rand.Text(), rand.Text()+rand.Text()
+	now := s.now().Unix()
+	job, secret := fmt.Sprintf("%012d-%s", now, rand.Text()), rand.Text()+rand.Text()
 	b := newBlock(doingTable())
 	for i := range rows {
 		rows[i].job, rows[i].secret = job, secret
@@ -79,7 +84,8 @@ func (s *Store) doing(ctx context.Context, rows []doing, fn func(job string) err
 		// Also when ctx has ended: what it holds must not stay.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if gone := s.conn.Exec(withSettings(ctx, withMutations()), "ALTER TABLE erasing DELETE WHERE job = '"+job+"'"); gone != nil {
+		sql := fmt.Sprintf("ALTER TABLE erasing DELETE WHERE job = '%s' OR job < '%012d'", job, now-abandoned)
+		if gone := s.conn.Exec(withSettings(ctx, withMutations()), sql); gone != nil {
 			err = errors.Join(err, fmt.Errorf("failed to empty the table of erasures under way: %w", gone))
 		}
 	}()

@@ -135,6 +135,9 @@ func (s *Store) VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[
 	return out, nil
 }
 
+// subjectsAtOnce is how many pseudonyms one statement names.
+const subjectsAtOnce = 1000
+
 // WithSubjects returns in which chunks there are lines of some pseudonyms, as
 // subject or as principal, and of which.
 func (s *Store) WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error) {
@@ -147,19 +150,18 @@ func (s *Store) WithSubjects(ctx context.Context, pseudonyms []string) (map[stri
 		strs("found", func(r *row) *[]string { return &r.found }),
 	}}
 	out := map[string][]string{}
-	if len(pseudonyms) == 0 {
-		return out, nil
-	}
-	list := literals(pseudonyms)
-	for _, q := range []struct{ table, principal string }{{"entries_all", "principal_id"}, {"findings_all", "principal"}} {
-		from := fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, groupUniqArrayArray(arrayIntersect(arrayPushBack(subjects, %[2]s), [%[3]s])) AS found
-			FROM %[1]s AS t WHERE hasAny(subjects, [%[3]s]) OR %[2]s IN (%[3]s) GROUP BY chunk)`, q.table, q.principal, list)
-		err := each(ctx, s, t, from, nil, func(r *row) error {
-			out[r.chunk] = append(out[r.chunk], r.found...)
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	for some := range slices.Chunk(pseudonyms, subjectsAtOnce) {
+		list := literals(some)
+		for _, q := range []struct{ table, principal string }{{"entries_all", "principal_id"}, {"findings_all", "principal"}} {
+			from := fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, groupUniqArrayArray(arrayIntersect(arrayPushBack(subjects, %[2]s), [%[3]s])) AS found
+				FROM %[1]s AS t WHERE hasAny(subjects, [%[3]s]) OR %[2]s IN (%[3]s) GROUP BY chunk)`, q.table, q.principal, list)
+			err := each(ctx, s, t, from, nil, func(r *row) error {
+				out[r.chunk] = append(out[r.chunk], r.found...)
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil

@@ -84,7 +84,7 @@ type Store interface {
 	InsertFindingsBut(ctx context.Context, c *audit.Chunk, fs []audit.Finding, kept *store.Kept) error
 	InsertCapsules(ctx context.Context, c *audit.Chunk, cs []audit.Capsule) error
 	InsertOriginalsBut(ctx context.Context, c *audit.Chunk, os []audit.Original, kept *store.Kept) error
-	InsertLinks(ctx context.Context, c *audit.Chunk, links []audit.Link) error
+	InsertLinks(ctx context.Context, links []audit.Link) error
 	InsertCompleteness(ctx context.Context, c *audit.Chunk, rows []store.Completeness) error
 	CloseChunk(ctx context.Context, c *audit.Chunk) error
 	EachEntry(ctx context.Context, chunk string, version uint16, fn func(*audit.Entry) error) error

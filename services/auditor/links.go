@@ -10,14 +10,12 @@ import (
 	"github.com/tallystick/tallystick/audit"
 )
 
-// storeLinks stores the links that the chunk brings. A chunk that is redone may
-// bring others than its first try did, whose insert counts then: those that the
-// first try left out were stored before it.
+// storeLinks stores the links that the chunk brings.
 func (b *building) storeLinks(ctx context.Context, s Store) error {
 	if len(b.links) == 0 {
 		return nil
 	}
-	return s.InsertLinks(ctx, b.chunk, b.sortedLinks())
+	return s.InsertLinks(ctx, b.sortedLinks())
 }
 
 // linked says that the links of a closed chunk are durable.

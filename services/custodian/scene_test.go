@@ -187,7 +187,7 @@ func (s *scene) sealed(chunk, class string, at time.Time) *evidence.Bundle {
 	index, err := s.log.Append(s.t.Context(), ledger.ChunkLeaf(c, s.now))
 	must(s.t, err)
 	prove := func(name string) *ledger.RowProof {
-		set := ledger.NewRowSet(name, c.Salt, nil)
+		set := ledger.NewRowSet(name, c.Salt, 1000, nil)
 		set.Add(0, rows[name])
 		p, err := set.Prove(s.t.Context(), ledger.OpenReader(s.logDir), s.log.Checkpoint(), index[0], 0, rows[name])
 		must(s.t, err)

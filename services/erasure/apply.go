@@ -41,8 +41,10 @@ var errBusy = &text.Hint{
 // apply takes away whatever belongs to a tombstone. Links go last: they lead to
 // the rest. now says that originals must go before it returns: the ledger is
 // waited for; else what is not ready stays until the next time. restored says
-// that what went before may be back.
-func (e *Eraser) apply(ctx context.Context, now, restored bool) error {
+// that what went before may be back. also are tags besides those of tombstones.
+// It returns errBusy if a chunk with originals is not closed yet: nothing of
+// theirs has gone then.
+func (e *Eraser) apply(ctx context.Context, now, restored bool, also ...store.Tag) error {
 	if err := e.Load(ctx); err != nil {
 		return err
 	}
@@ -57,14 +59,12 @@ func (e *Eraser) apply(ctx context.Context, now, restored bool) error {
 	if err != nil {
 		return err
 	}
-	if len(tags) == 0 {
+	people := slices.Concat(tags, also)
+	if len(people) == 0 {
 		return e.destroy(ctx, now, restored)
 	}
-	return e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
+	err = e.deps.Store.WithPerson(ctx, people, func(p *store.Person) error {
 		if err := e.bury(ctx, p); err != nil {
-			if errors.Is(err, errBusy) && !now {
-				return nil
-			}
 			return err
 		}
 		if err := e.destroy(ctx, now, restored); err != nil {
@@ -73,13 +73,19 @@ func (e *Eraser) apply(ctx context.Context, now, restored bool) error {
 		if err := e.deps.Step("reports"); err != nil {
 			return err
 		}
-		if _, err := e.reports(ctx, p, true); err != nil {
-			return err
-		}
-		if err := e.deps.Step("links"); err != nil {
-			return err
-		}
-		return p.Unlink(ctx)
+		_, err := e.reports(ctx, p, true)
+		return err
+	})
+	if err != nil || len(tags) == 0 {
+		return err
+	}
+	if err := e.deps.Step("links"); err != nil {
+		return err
+	}
+	return e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
+		fresh, err := p.Unlink(ctx)
+		e.unlinked = append(e.unlinked, fresh...)
+		return err
 	})
 }
 
@@ -125,11 +131,7 @@ func (e *Eraser) leavesOf(ctx context.Context, rows map[audit.ChunkKey]map[uint3
 	keys := slices.SortedFunc(maps.Keys(rows), func(a, b audit.ChunkKey) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version))
 	})
-	chunks := make([]string, len(keys))
-	for i, k := range keys {
-		chunks[i] = k.ID
-	}
-	salts, err := e.deps.Store.Salts(ctx, chunks)
+	salts, err := e.deps.Store.SaltsOf(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +174,15 @@ func (e *Eraser) destroy(ctx context.Context, now, restored bool) error {
 	var due []store.OriginalRow
 	var ids []int64
 	for _, t := range known {
-		if t.At >= 0 && (restored || !t.Gone) {
-			due, ids = append(due, t.rows...), append(ids, t.ID)
+		if t.At < 0 || t.Gone && !restored {
+			continue
+		}
+		due = append(due, t.rows...)
+		if !t.Gone {
+			ids = append(ids, t.ID)
 		}
 	}
-	if err := e.deps.Step("destroy"); err != nil || len(ids) == 0 {
+	if err := e.deps.Step("destroy"); err != nil || len(due) == 0 {
 		return err
 	}
 	if _, err := e.deps.Store.DestroyOriginals(ctx, due); err != nil {

@@ -16,14 +16,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
-	"github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/audit/retention"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
@@ -36,7 +33,7 @@ type Store interface {
 	EachTag(ctx context.Context, fn func(tag string) error) error
 	WithPerson(ctx context.Context, tags []store.Tag, fn func(*store.Person) error) error
 	DestroyOriginals(ctx context.Context, list []store.OriginalRow) (uint64, error)
-	Salts(ctx context.Context, chunks []string) (map[audit.ChunkKey][]byte, error)
+	SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
 	SetErased(ctx context.Context, id string) error
 	Erased(ctx context.Context) (map[string]bool, error)
 }
@@ -90,6 +87,11 @@ type Eraser struct {
 	mu    sync.Mutex // one erasure or sweep at a time; guards what follows
 	swept time.Time  // when everything was last looked at
 	until time.Time  // sweep at each step before: lines may be on their way
+	// unlinked are the fresh tags of people who were erased, until a last look
+	// then: lines on their way bring originals of days that were linked before.
+	unlinked []store.Tag
+	// heldBy are the holds, by their numbers, that keep erasures from beginning.
+	heldBy map[string]int64
 }
 
 // New makes an Eraser and starts nothing.
@@ -103,7 +105,7 @@ func New(deps Deps) *Eraser {
 	if deps.Forget == nil {
 		deps.Forget = func() {}
 	}
-	return &Eraser{deps: deps}
+	return &Eraser{deps: deps, heldBy: map[string]int64{}}
 }
 
 // Person is a person by keyed values: marks to leave behind, and the tags of
@@ -227,88 +229,11 @@ func (e *Eraser) one(ctx context.Context, x registers.Erasure) error {
 			return err
 		}
 	}
+	e.until = e.deps.Now().Add(inFlight)
 	if err := e.apply(ctx, true, false); err != nil {
 		return err
 	}
 	return e.finish(ctx, x)
-}
-
-// begin puts an erasure in force: from its tombstones on, no line of before
-// brings anything back, and what is there goes.
-func (e *Eraser) begin(ctx context.Context, x registers.Erasure) error {
-	now := e.deps.Now().UTC().Truncate(time.Millisecond)
-	if err := e.deps.Registers.Record(ctx, x.RequestedBy, "erasure.begin", x.Request, true, "approved by "+x.DecidedBy); err != nil {
-		return err
-	}
-	marks := map[string]bool{}
-	for _, m := range x.Marks {
-		marks[m] = true
-	}
-	var tags []store.Tag
-	err := e.deps.Store.EachTag(ctx, func(tag string) error {
-		if marks[e.deps.Tombstones.Tag(tag)] {
-			tags = append(tags, store.Tag{Tag: tag, Through: 1<<16 - 1})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	found, last, err := e.find(ctx, tags)
-	if err != nil {
-		return err
-	}
-	var a erased.Answer
-	if err := json.Unmarshal([]byte(x.Answer), &a); err != nil {
-		return fmt.Errorf("failed to read what was recorded of an erasure: %w", err)
-	}
-	if err := e.held(ctx, x.Request, found, tags); err != nil {
-		return err
-	}
-	found.Identifiers = a.Found.Identifiers
-	a.Found, a.Begun = found, now
-	draft, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	leaf, err := ledger.ErasureLeaf(x.ID, now).Marshal()
-	if err != nil {
-		return err
-	}
-	if err := e.deps.Step("begin"); err != nil {
-		return err
-	}
-	return e.deps.Registers.BeginErasure(ctx, x, now, max(masking.Day(now), last), leaf, string(draft))
-}
-
-// errHeld says that a legal hold keeps an erasure from beginning.
-var errHeld = errors.New("a legal hold keeps this erasure from beginning")
-
-// held refuses what a hold keeps: the request itself, or originals and links of
-// the person's days. Of which sources these are is not looked at.
-func (e *Eraser) held(ctx context.Context, request string, f erased.Found, tags []store.Tag) error {
-	holds, err := e.deps.Holds.ActiveHolds(ctx)
-	if err != nil || len(holds) == 0 {
-		return err
-	}
-	part := retention.Part{Class: retention.Originals, Request: request}
-	if f.FirstDay != "" {
-		part.First, _ = time.Parse(time.DateOnly, f.FirstDay)
-		last, _ := time.Parse(time.DateOnly, f.LastDay)
-		part.Last = last.AddDate(0, 0, 1)
-	}
-	err = e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
-		names, err := p.Names(ctx)
-		part.Subjects = slices.Collect(maps.Keys(names))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if h := retention.Covering(holds, part); h != nil {
-		return &text.Hint{Err: fmt.Errorf("%w: hold %d", errHeld, h.ID), Hint: "the erasure begins by itself once tallystick hold lift has lifted it"}
-	}
-	return nil
 }
 
 // finish records the answer.
@@ -332,7 +257,6 @@ func (e *Eraser) finish(ctx context.Context, x registers.Erasure) error {
 	if err := e.deps.Registers.FinishErasure(ctx, x.ID, string(b)); err != nil {
 		return err
 	}
-	e.until = now.Add(inFlight)
 	e.deps.Logger.Info("a person was erased", "request", x.Request, "erasure", x.ID)
 	return nil
 }

@@ -47,21 +47,35 @@ func (e *Eraser) Turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error // one that can't go on keeps no other from it
 	for _, x := range open {
 		if err := e.one(ctx, x); err != nil && !errors.Is(err, errHeld) {
-			return err
+			errs = append(errs, err)
 		}
 	}
+	if err := e.lookAgain(ctx); err != nil && !errors.Is(err, errBusy) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// lookAgain sweeps once a day, while lines may be on their way, and once when
+// they are stored.
+func (e *Eraser) lookAgain(ctx context.Context) error {
 	now := e.deps.Now()
-	if now.Sub(e.swept) < sweepEvery && !now.Before(e.until) {
-		return nil
-	}
-	restored := now.Sub(e.swept) >= sweepEvery
-	if err := e.sweep(ctx, restored); err != nil {
-		return err
-	}
-	if restored {
+	switch {
+	case now.Sub(e.swept) >= sweepEvery:
+		if err := e.sweep(ctx, true); err != nil {
+			return err
+		}
 		e.swept = now
+	case now.Before(e.until):
+		return e.sweep(ctx, false)
+	case len(e.unlinked) > 0:
+		if err := e.apply(ctx, true, false, e.unlinked...); err != nil {
+			return err
+		}
+		e.unlinked = nil
 	}
 	return nil
 }
@@ -93,7 +107,11 @@ func (e *Eraser) Restore(ctx context.Context, always bool) error {
 	}
 	missing := slices.DeleteFunc(done, func(x registers.Erasure) bool { return have[x.ID] })
 	if len(missing) > 0 || always {
-		if err := e.sweep(ctx, true); err != nil {
+		err := e.sweep(ctx, true)
+		if errors.Is(err, errBusy) {
+			return nil // the auditor closes the chunk, and each turn sweeps until then
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -112,6 +112,8 @@ type Ledger struct {
 	since   time.Time                    // chunks that closed before have their leaf
 	waiting map[audit.ChunkKey]time.Time // when a chunk was first seen without leaf
 	raised  bool                         // the finding of the present delay is out
+
+	finished bool // the last Expire went through
 }
 
 // New opens the log and becomes its writer. The caller closes it.
@@ -158,7 +160,9 @@ func (s *Ledger) Nudge() {
 func (s *Ledger) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
-	var expired time.Time
+	var expiring sync.WaitGroup // beside it: no leaf waits for what is rewritten
+	defer expiring.Wait()
+	expiring.Go(func() { s.runExpiry(ctx) })
 	looked := s.deps.Now()
 	for {
 		now := s.deps.Now()
@@ -166,11 +170,7 @@ func (s *Ledger) Run(ctx context.Context) error {
 			looked = now
 			s.lookAtAll()
 		}
-		err := s.Step(ctx)
-		if err == nil && now.Sub(expired) >= retentionPoll {
-			err, expired = s.Expire(ctx), now
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := s.Step(ctx); err != nil && ctx.Err() == nil {
 			s.m.errors.Inc()
 			s.deps.Logger.Error("failed to extend the ledger; it is tried again", "error", err)
 		}

@@ -84,8 +84,15 @@ func (e *expiry) buryOriginals(ctx context.Context, whole, part []audit.ChunkKey
 		return nil, err
 	}
 	refused := map[audit.ChunkKey]bool{}
+	if len(part) == 0 {
+		return refused, nil
+	}
+	erased, err := e.log.Erased(ctx, e.log.Checkpoint(), part...)
+	if err != nil {
+		return nil, err
+	}
 	for some := range slices.Chunk(part, goingAtOnce) {
-		if err := e.buryRows(ctx, some, going, refused); err != nil {
+		if err := e.buryRows(ctx, some, going, erased, refused); err != nil {
 			return nil, err
 		}
 	}
@@ -94,16 +101,12 @@ func (e *expiry) buryOriginals(ctx context.Context, whole, part []audit.ChunkKey
 
 // buryRows writes the tombstones of some originals of chunks. Where the rows do
 // not give their leaf's root nothing goes, so that a removal hides no change.
-func (e *expiry) buryRows(ctx context.Context, keys []audit.ChunkKey, going map[audit.ChunkKey][]string, refused map[audit.ChunkKey]bool) error {
+func (e *expiry) buryRows(ctx context.Context, keys []audit.ChunkKey, going map[audit.ChunkKey][]string, erased map[audit.ChunkKey]ledger.Gone, refused map[audit.ChunkKey]bool) error {
 	salts, err := e.r.Expiring.SaltsOf(ctx, keys)
 	if err != nil {
 		return err
 	}
 	before, err := e.log.Gone(ledger.TableOriginals, keys...)
-	if err != nil {
-		return err
-	}
-	erased, err := e.log.Erased(ctx, e.log.Checkpoint(), keys...)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ type Expiring interface {
 	VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]string, error)
 	// WithSubjects returns in which chunks some pseudonyms are, and which of them.
 	WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error)
+	// ExpiredWithSalt returns the chunks of which something was removed and whose
+	// salts are there.
+	ExpiredWithSalt(ctx context.Context) ([]audit.ChunkKey, error)
 	// SaltsOf returns the salts of chunks.
 	SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
 	OriginalsOf(ctx context.Context, chunks []string, f func(audit.ChunkKey, uint32, *audit.Original) error) error
@@ -61,9 +64,29 @@ type expiry struct {
 	emptied  []audit.ChunkKey
 }
 
+// runExpiry looks for what is due until ctx ends.
+func (s *Ledger) runExpiry(ctx context.Context) {
+	if s.deps.Retention == nil {
+		return
+	}
+	tick := time.NewTicker(retentionPoll)
+	defer tick.Stop()
+	for {
+		if err := s.Expire(ctx); err != nil && ctx.Err() == nil {
+			s.m.errors.Inc()
+			s.deps.Logger.Error("failed to remove what was kept long enough; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Expire removes what is due and not held: tombstone first, then the rows, then
-// the salts of chunks of which nothing is left. Run calls it once an hour. What
-// is interrupted is done again the next time.
+// the salts of chunks of which nothing is left. Run calls it once an hour, and
+// nobody beside it. What is interrupted is done again the next time.
 func (s *Ledger) Expire(ctx context.Context) error {
 	if s.deps.Retention == nil {
 		return nil
@@ -76,11 +99,18 @@ func (s *Ledger) Expire(ctx context.Context) error {
 	if e.subjects, err = e.r.Expiring.WithSubjects(ctx, retention.Subjects(e.holds)); err != nil {
 		return fmt.Errorf("failed to look for what is held, so nothing expires: %w", err)
 	}
+	if !s.finished {
+		if e.emptied, err = e.r.Expiring.ExpiredWithSalt(ctx); err != nil {
+			return fmt.Errorf("failed to look for what was left: %w", err)
+		}
+	}
 	errs := []error{e.originals(ctx)}
 	for _, class := range []retention.Class{retention.Rejections, retention.Findings, retention.Entries} {
 		errs = append(errs, e.class(ctx, class))
 	}
-	return errors.Join(append(errs, e.r.Removing.ForgetSalts(ctx, e.emptied))...)
+	err = errors.Join(append(errs, e.r.Removing.ForgetSalts(ctx, e.emptied))...)
+	s.finished = err == nil
+	return err
 }
 
 // due returns what is due of a class, without what is held or has no leaf.

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestRetention(t *testing.T) {
 	a.r = &ledger.Retention{Expiring: a.store, Removing: a.store, Holds: &a.holds, Config: retention.Config{
 		Entries: 90 * day, Rejections: 30 * day, Originals: map[string]time.Duration{"identity": 60 * day, "default": 40 * day},
 	}}
-	a.log = open(t, a.dir, ledger.Deps{Store: a.store, Retention: a.r, Now: func() time.Time { return a.now }})
+	a.open()
 	defer func() { _ = a.log.Close() }()
 	put(t, a.store, "c1", 3)
 	put(t, a.store, "c2", 3)
@@ -63,10 +64,12 @@ func TestRetention(t *testing.T) {
 		{"the other one", 61, nil, map[string]int{"entries_all": 6, "rejections_all": 0, "findings_all": 4, "originals": 0, "capsules": 0}, 2, 1},
 		{"entries but those held", 91, func() { a.holds = holds{{Source: "source of c1"}} },
 			map[string]int{"entries_all": 3, "rejections_all": 0, "findings_all": 4, "originals": 0, "capsules": 0}, 2, 1},
-		{"a subject is held", 91, func() { a.holds = holds{{Subjects: []string{"principal_id é\x00\" 1"}}} },
+		{"a subject is held, among many", 91, func() { a.holds = holds{{Subjects: append(others(9000), "principal_id é\x00\" 1")}} },
 			map[string]int{"entries_all": 3, "rejections_all": 0, "findings_all": 4, "originals": 0, "capsules": 0}, 2, 1},
 		{"no hold any more", 91, func() { a.holds = nil }, map[string]int{"entries_all": 0, "rejections_all": 0, "findings_all": 4, "originals": 0, "capsules": 0}, 2, 1},
-		{"findings, and with them the salts", 91, func() { a.r.Config.Findings = 80 * day },
+		{"findings, after which it is killed", 91, func() { a.r.Config.Findings, a.r.Removing = 80*day, killed{a.store} },
+			map[string]int{"entries_all": 0, "rejections_all": 0, "findings_all": 0, "originals": 0, "capsules": 0}, 2, 1},
+		{"the salts, at the next start", 91, func() { a.r.Removing = a.store; a.open() },
 			map[string]int{"entries_all": 0, "rejections_all": 0, "findings_all": 0, "originals": 0, "capsules": 0}, 0, 2},
 	} {
 		if tc.do != nil {
@@ -106,6 +109,62 @@ func TestRetention(t *testing.T) {
 	if diff := cmp.Diff(res.Rows, [][]any{{"entries", int64(6)}, {"findings", int64(4)}, {"originals:identity", int64(4)}, {"originals:network", int64(4)}, {"rejections", int64(4)}}); diff != "" {
 		t.Errorf("expired (-got +want)\n%s", diff)
 	}
+}
+
+// open opens the log, after its writer before has ended.
+func (a *aging) open() {
+	if a.log != nil {
+		must(a.t, a.log.Close())
+	}
+	a.log = open(a.t, a.dir, ledger.Deps{Store: a.store, Retention: a.r, Now: func() time.Time { return a.now }})
+}
+
+// others are pseudonyms of people of whom there is nothing.
+func others(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("v1.aaaaaaa.%022d", i)
+	}
+	return out
+}
+
+// killed is a store whose process ends before salts are destroyed.
+type killed struct{ *store.Store }
+
+func (killed) ForgetSalts(context.Context, []audit.ChunkKey) error { return nil }
+
+// slow is a store that is asked what is due, and does not answer.
+type slow struct {
+	*store.Store
+	asked chan struct{}
+}
+
+func (s slow) VaultClasses(ctx context.Context) ([]string, error) {
+	close(s.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestLeavesDuringExpiry: no chunk waits for its leaf while a removal goes on.
+func TestLeavesDuringExpiry(t *testing.T) {
+	s := slow{storetest.Open(t), make(chan struct{})}
+	st := newMemory()
+	st.set = make(chan struct{}, 1)
+	l := open(t, t.TempDir(), ledger.Deps{Store: st, Retention: &ledger.Retention{Expiring: s, Removing: s, Holds: &holds{}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- l.Run(ctx) }()
+	<-s.asked
+	st.close("c1")
+	l.Nudge()
+	select {
+	case <-st.set:
+	case <-time.After(10 * time.Second):
+		t.Error("no leaf in ten seconds")
+	}
+	cancel()
+	must(t, <-done)
+	must(t, l.Close())
 }
 
 // changed is a store in which someone exchanged an original.
@@ -161,7 +220,7 @@ func (a *aging) proveOriginal() {
 	salts, err := a.store.SaltsOf(ctx, []audit.ChunkKey{k})
 	must(a.t, err)
 	index, _ := a.log.Leaf(k.ID, k.Version)
-	set := core.NewRowSet(core.TableOriginals, salts[k], gone[k])
+	set := core.NewRowSet(core.TableOriginals, salts[k], 1000, gone[k])
 	var number uint32
 	var row []byte
 	must(a.t, a.store.EachOriginal(ctx, k.ID, k.Version, func(o *audit.Original) error {

@@ -1,0 +1,176 @@
+package erasure_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/erased"
+	"github.com/tallystick/tallystick/audit/retention"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/store/storetest"
+	"github.com/tallystick/tallystick/masking"
+	"github.com/tallystick/tallystick/masking/keys"
+	"github.com/tallystick/tallystick/services/erasure"
+)
+
+// identity wraps nothing.
+type identity struct{}
+
+func (identity) Encrypt(b, _ []byte) ([]byte, error) { return b, nil }
+func (identity) Decrypt(b, _ []byte) ([]byte, error) { return b, nil }
+
+const (
+	tag       = "tag of ana"
+	pseudonym = "v1.day.ana"
+)
+
+// scene is an eraser with a real store and real registers.
+type scene struct {
+	t          *testing.T
+	store      *store.Store
+	db         *registers.DB
+	tombstones *masking.Tombstones
+	eraser     *erasure.Eraser
+	now        time.Time
+	looks      int // for tags
+}
+
+// counted counts how often the store is looked through.
+type counted struct {
+	*store.Store
+	scene *scene
+}
+
+func (c counted) EachTag(ctx context.Context, fn func(string) error) error {
+	c.scene.looks++
+	return c.Store.EachTag(ctx, fn)
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	db, err := registers.Open(t.Context(), filepath.Join(t.TempDir(), "registers.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	folder, err := keys.Open(t.TempDir(), identity{})
+	must(t, err)
+	must(t, folder.Create(keys.RoleErasure))
+	prf, err := folder.ErasurePRF()
+	must(t, err)
+	s := &scene{t: t, store: storetest.Open(t), db: db, tombstones: masking.NewTombstones(prf), now: time.Now()}
+	s.eraser = erasure.New(erasure.Deps{
+		Store: counted{s.store, s}, Registers: db, Holds: db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
+		Rest: func(time.Time) []erased.Rest { return nil }, Now: func() time.Time { return s.now },
+	})
+	return s
+}
+
+// sequence stands in for the ledger.
+func (s *scene) sequence(ctx context.Context) error {
+	list, err := s.db.ErasureLeaves(ctx, true)
+	for _, l := range list {
+		must(s.t, s.db.SetErasureLeaf(ctx, l.ID, uint64(l.ID)))
+	}
+	return err
+}
+
+// approved asks for Ana's erasure under a request, and has it approved.
+func (s *scene) approved(request string, p erasure.Person) {
+	s.t.Helper()
+	const header = "id,law,type,received,manner,verification,acknowledged,extended,responded,outcome,denial_reason\n"
+	_, err := s.db.ImportRequests(s.t.Context(), strings.NewReader(header+request+",gdpr,erasure,2026-11-01,email,verified,,,,open,\n"))
+	must(s.t, err)
+	n, err := s.eraser.Request(s.t.Context(), "os:ana", request, p)
+	must(s.t, err)
+	must(s.t, s.db.DecideApproval(s.t.Context(), n, registers.User{Name: "bea", Roles: []registers.Role{registers.RoleKeyOfficer}}, true))
+}
+
+// chunk stores a line of Ana's with an original.
+func (s *scene) chunk(id string, offset uint64) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	es := storetest.Entries(1, offset)
+	e := &es[0]
+	e.Chunk, e.Version, e.Row, e.PrincipalID, e.Subjects = id, 1, 0, "v1.year.staff", []string{pseudonym}
+	c := &audit.Chunk{ID: id, Version: 1, From: int64(offset), Until: int64(offset) + 1, Opened: s.now, Salt: make([]byte, 32), Entries: 1, Originals: 1}
+	b := store.NewEntryBlock()
+	must(s.t, b.Append(e))
+	must(s.t, s.store.OpenChunk(ctx, c))
+	must(s.t, s.store.InsertEntries(ctx, c, b))
+	must(s.t, s.store.InsertOriginalsBut(ctx, c, []audit.Original{{
+		Origin: audit.Origin{Stream: e.Stream, Generation: e.Generation, Offset: e.Offset}, Class: "identity", Month: "2026-11", Field: "subjects.0", Capsule: "c",
+		Sealed: []byte("sealed"), Chunk: id, Version: 1,
+	}}, nil))
+	must(s.t, s.store.CloseChunk(ctx, c))
+}
+
+func (s *scene) left() any {
+	s.t.Helper()
+	res, err := s.store.Select(s.t.Context(), "SELECT toInt64(countIf(sealed != '')) FROM originals")
+	must(s.t, err)
+	return res.Rows[0][0]
+}
+
+// TestOnTheirWay: lines that an auditor masked before an erasure bring originals
+// after it, of a day whose link is in the store before. They go too.
+func TestOnTheirWay(t *testing.T) {
+	s := newScene(t)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{{Tag: tag, Day: masking.Day(s.now), Pseudonym: pseudonym}}))
+	s.chunk("c1", 0)
+	must(t, s.eraser.Restore(t.Context(), true))
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	a, err := s.eraser.Erase(t.Context(), "DSR-1")
+	must(t, err)
+	if a.State != erased.StateDone || a.Found.Originals != 1 || s.left() != int64(0) {
+		t.Fatalf("%+v, %v originals left", a, s.left())
+	}
+	s.chunk("c2", 1000)
+	s.now = s.now.Add(time.Hour)
+	must(t, s.eraser.Turn(t.Context()))
+	if n := s.left(); n != int64(0) {
+		t.Errorf("%v originals that were on their way are left", n)
+	}
+}
+
+// TestHeld: an erasure that a hold keeps from beginning is not in the trail as
+// begun, and is looked for once only until the hold is lifted.
+func TestHeld(t *testing.T) {
+	s := newScene(t)
+	must(t, s.eraser.Restore(t.Context(), true))
+	hold, err := s.db.AddHold(t.Context(), retention.Hold{Reason: "matter 17", By: "os:ana"})
+	must(t, err)
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	for range 3 {
+		must(t, s.eraser.Turn(t.Context()))
+	}
+	begun := func() (n int) {
+		acts, err := s.db.Acts(t.Context(), 100)
+		must(t, err)
+		for _, a := range acts {
+			if a.Act == "erasure.begin" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := begun(); n != 0 || s.looks != 1 {
+		t.Errorf("while it is held the trail says %d times that it began, and the store was looked through %d times", n, s.looks)
+	}
+	must(t, s.db.LiftHold(t.Context(), hold, "os:ana", "settled"))
+	must(t, s.eraser.Turn(t.Context()))
+	if a, err := s.eraser.Answer(t.Context(), "DSR-1"); err != nil || a.State != erased.StateDone || begun() != 1 {
+		t.Errorf("once it is lifted: %+v, %v", a, err)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
