@@ -38,7 +38,8 @@ func LocalKEK(path string) (*KEK, error) {
 	return k, nil
 }
 
-func makeKEK(path string) ([]byte, error) {
+// newKEK makes a key-encryption key.
+func newKEK() (*KEK, error) {
 	p, err := kekParameters()
 	if err != nil {
 		return nil, err
@@ -47,7 +48,11 @@ func makeKEK(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := kekOf(h)
+	return kekOf(h)
+}
+
+func makeKEK(path string) ([]byte, error) {
+	k, err := newKEK()
 	if err != nil {
 		return nil, err
 	}

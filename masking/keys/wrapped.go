@@ -149,15 +149,7 @@ func makeWrapped(ctx context.Context, dir, uri string, by Wrapper) (*KEK, error)
 			Hint: "set keys.kek to the key file (leave it out for the default), then tallystick keys rewrap " + uri,
 		}
 	}
-	p, err := kekParameters()
-	if err != nil {
-		return nil, err
-	}
-	h, err := fresh(p)
-	if err != nil {
-		return nil, err
-	}
-	k, err := kekOf(h)
+	k, err := newKEK()
 	if err != nil {
 		return nil, err
 	}
