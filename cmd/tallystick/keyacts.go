@@ -22,7 +22,7 @@ func (c *cli) requestKeyAct(cmd *cobra.Command, r services.KeyActRequest) (err e
 	return c.withOperations(cmd.Context(), func(ops services.Operations) error {
 		res, err := ops.RequestKeyAct(cmd.Context(), r)
 		if err == nil {
-			fmt.Fprintf(c.out, "approval %d: %s\nanother person with the role key_officer decides, in the console under Approvals\n", res.Approval, res.Object)
+			fmt.Fprintf(c.out, "approval %d: %s\nanother person with the role key_officer decides: tallystick approve %d --user NAME, or Approvals in the console\n", res.Approval, res.Object, res.Approval)
 		}
 		return err
 	})
