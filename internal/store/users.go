@@ -13,7 +13,8 @@ const (
 )
 
 // writerSees is what the writer reads: to take a version off the rollups, to
-// hide what was replaced, and to keep capsules. No column names a person.
+// hide what was replaced, to keep capsules, and to know in an erasure, while it
+// runs, which rows it is about. No other column names a person.
 var writerSees = []struct{ table, columns string }{
 	{"entries_all", "event_time, source, system_key, outcome, tls_version, principal_type, transfer_kind, subject_count, special_category, categories, purpose_documented, bytes_out, chunk, version"},
 	{"rejections_all", "source, hour, reason, stream, generation, offset, chunk, version"},
@@ -22,6 +23,7 @@ var writerSees = []struct{ table, columns string }{
 	{"kept_capsules", "chunk, version, id"},
 	{"superseded", "chunk, version"},
 	{"replayed", "stream, generation, offset, chunk"},
+	{"erasing", "job, tag, through, secret, chunk, version, `row`"},
 }
 
 // Grants returns the statements that make two users for cfg, in their order: one

@@ -669,4 +669,6 @@ GRANT ON CLUSTER 'main' SELECT(chunk, version) ON tallystick.superseded TO `tall
 
 GRANT ON CLUSTER 'main' SELECT(stream, generation, offset, chunk) ON tallystick.replayed TO `tallystick_writer`;
 
+GRANT ON CLUSTER 'main' SELECT(job, tag, through, secret, chunk, version, `row`) ON tallystick.erasing TO `tallystick_writer`;
+
 GRANT ON CLUSTER 'main' CLUSTER ON *.* TO `tallystick_writer`;

@@ -630,3 +630,5 @@ GRANT SELECT(chunk, version, id) ON tallystick.kept_capsules TO `tallystick_writ
 GRANT SELECT(chunk, version) ON tallystick.superseded TO `tallystick_writer`;
 
 GRANT SELECT(stream, generation, offset, chunk) ON tallystick.replayed TO `tallystick_writer`;
+
+GRANT SELECT(job, tag, through, secret, chunk, version, `row`) ON tallystick.erasing TO `tallystick_writer`;
