@@ -194,7 +194,7 @@ func (sc *scanner) fits(l label, start, end int) {
 
 // placeholder reports whether a value says that there is none.
 func placeholder(v string) bool {
-	if strings.Trim(v, "*xX.-_•0") == "" || len(v) > 2 && (v[0] == '[' || v[0] == '{' || v[0] == '<' || v[0] == '$') || strings.HasPrefix(v, "v1.") || strings.HasPrefix(v, "%5B") || strings.HasPrefix(v, "***") {
+	if filled(v) || len(v) > 2 && (v[0] == '[' || v[0] == '{' || v[0] == '<' || v[0] == '$') || strings.HasPrefix(v, "v1.") || strings.HasPrefix(v, "%5B") || strings.HasPrefix(v, "***") {
 		return true
 	}
 	if len(v) > len("undefined") {
@@ -206,6 +206,22 @@ func placeholder(v string) bool {
 		}
 	}
 	return false
+}
+
+// filled reports whether a value has nothing but what stands for hidden
+// characters.
+func filled(v string) bool {
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '*', 'x', 'X', '.', '-', '_', '0':
+		default:
+			if !strings.HasPrefix(v[i:], "•") {
+				return false
+			}
+			i += len("•") - 1
+		}
+	}
+	return true
 }
 
 func count(v string, f func(byte) bool) (n int) {

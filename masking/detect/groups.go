@@ -37,8 +37,7 @@ func (g *groups) read(s string, i, e int) {
 		g.shape |= (b | uint64(separators[s[e]])) << (8 * g.n)
 		g.n++
 		i = e + 1
-		for e = i; e < len(s) && isDigit(s[e]); e++ {
-		}
+		e = digitsEnd(s, i)
 	}
 }
 
@@ -52,6 +51,10 @@ func (g *groups) cut() bool {
 	g.shape &^= 0x0f << (8 * (g.n - 1))
 	return true
 }
+
+// dotted reports whether a dot stands behind each of the first three groups: no
+// number that is looked for is written so but an address.
+func (g *groups) dotted() bool { return g.shape&0x0f0f0f == dot<<16|dot<<8|dot }
 
 // separator is the one after group k.
 func (g *groups) separator(k int) uint64 { return g.shape >> (8 * k) & 0x0f }

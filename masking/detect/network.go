@@ -2,27 +2,19 @@ package detect
 
 import "strings"
 
-// ipv4 emits the address that the number begins with and returns where it
+// ipv4 emits the address that the dotted number begins with and returns where it
 // ends, 0 if it is none. Versions (Chrome/128.0.0.0, v1.2.3.4, rv:1.9.3.20) have
 // the same shape and are told apart by what stands before them; addresses that
 // name no one (loopback, unspecified, broadcast, multicast) are left out.
 func (sc *scanner) ipv4(g *groups) int {
 	s, start, end := sc.s, g.start[0], g.end[3]
-	if !sc.d.on.has(ipv4) || g.separator(0) != dot || g.separator(1) != dot || g.separator(2) != dot ||
-		g.n > 4 && (g.separator(3) == dot || g.separator(3) == dash) {
+	if !sc.d.on.has(ipv4) || g.n > 4 && (g.separator(3) == dot || g.separator(3) == dash) {
 		return 0
 	}
-	first := 0
-	for k := range 4 {
-		v := 0
-		for i := g.start[k]; i < g.end[k]; i++ {
-			v = v*10 + int(s[i]-'0')
-		}
-		if n := g.end[k] - g.start[k]; n > 3 || v > 255 || n > 1 && s[g.start[k]] == '0' {
+	first := octet(s, g.start[0], g.end[0])
+	for k := 1; k < 4; k++ {
+		if octet(s, g.start[k], g.end[k]) < 0 {
 			return 0
-		}
-		if k == 0 {
-			first = v
 		}
 	}
 	if start > 0 {
@@ -39,13 +31,34 @@ func (sc *scanner) ipv4(g *groups) int {
 	if end+1 < len(s) && s[end] == '/' && isDigit(s[end+1]) && s[end-1] == '0' && s[end-2] == '.' {
 		return 0 // a network
 	}
-	if first == 0 || first == 127 || first >= 224 || versionBefore(s, start) {
+	if first <= 0 || first == 127 || first >= 224 || versionBefore(s, start) {
 		return 0
 	}
 	if !sc.emit(ipv4, start, end, 85, true) {
 		return 0
 	}
 	return end
+}
+
+// octet is the value of the digits s[start:end], or -1 if they are no number of
+// 0 to 255 without leading zeros.
+func octet(s string, start, end int) int {
+	n, v := end-start, 0
+	if n > 3 {
+		return -1
+	}
+	if start+4 <= len(s) {
+		// Shifted so that the last digit is highest; what is missing is zero.
+		w := uint32(s[start]) | uint32(s[start+1])<<8 | uint32(s[start+2])<<16 | uint32(s[start+3])<<24
+		w <<= 8 * (4 - uint(n)) & 31
+		v = int(w>>24&0x0f + w>>16&0x0f*10 + w>>8&0x0f*100)
+	} else {
+		v = small(s, start, end)
+	}
+	if v > 255 || v < [4]int{0, 0, 10, 100}[n&3] {
+		return -1
+	}
+	return v
 }
 
 // versionBefore reports whether what stands before offset i makes the number

@@ -23,10 +23,7 @@ func (sc *scanner) number(i int) int {
 	if i < sc.end {
 		return sc.end // within a value that its name told
 	}
-	e := i + 1
-	for e < len(s) && isDigit(s[e]) {
-		e++
-	}
+	e := digitsEnd(s, i)
 	var before, after byte
 	if i > 0 {
 		before = s[i-1]
@@ -34,7 +31,7 @@ func (sc *scanner) number(i int) int {
 	if e < len(s) {
 		after = s[e]
 	}
-	if isAlnum(before) || isAlnum(after) {
+	if (plainClass[before]|plainClass[after])&alnum != 0 {
 		return sc.word(i, e)
 	}
 	if before == '+' && s[i] != '0' {
@@ -42,15 +39,15 @@ func (sc *scanner) number(i int) int {
 			return end
 		}
 	}
+	if separators[after] != 0 && e+1 < len(s) && isDigit(s[e+1]) {
+		return sc.grouped(i, e, after)
+	}
 	switch after {
-	case '.', '-', '/', ' ', '+':
-		if e+1 < len(s) && isDigit(s[e+1]) {
-			return sc.grouped(i, e, after)
-		}
-		if after == '-' && e-i == 2 && e+1 < len(s) && isHex(s[e+1]) {
+	case '-':
+		if e-i == 2 && e+1 < len(s) && isHex(s[e+1]) {
 			return sc.macDashed(i, e)
 		}
-		if after == '-' && e-i == 8 {
+		if e-i == 8 {
 			if end := sc.uuid(i); end > 0 {
 				return end
 			}
@@ -114,16 +111,17 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return last
 		}
 	}
-	if last := sc.longest(g, after); last > 0 {
-		return last
-	}
-	if after == '.' {
-		if g.n >= 4 {
-			if last := sc.ipv4(g); last > 0 {
-				return last
-			}
+	switch {
+	case g.dotted():
+		if last := sc.ipv4(g); last > 0 {
+			return last
 		}
+	case g.n == 2 && after == '.': // no number is written so, but a coordinate is
 		if last := sc.position(g); last > 0 {
+			return last
+		}
+	default:
+		if last := sc.longest(g); last > 0 {
 			return last
 		}
 	}
@@ -147,9 +145,9 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 
 // longest asks named for all groups, then without the last ones that stand
 // behind a space. It returns where the number ends, 0 if it is none.
-func (sc *scanner) longest(g *groups, after byte) int {
+func (sc *scanner) longest(g *groups) int {
 	n, shape := g.n, g.shape
-	for g.n == 2 && after == '.' || !sc.named(g) { // no number has two groups and a dot
+	for !sc.named(g) {
 		if !g.cut() {
 			g.n, g.shape = n, shape
 			return 0
@@ -161,9 +159,7 @@ func (sc *scanner) longest(g *groups, after byte) int {
 // third reports whether a space and a digit come behind the run of digits at p:
 // no number is written in two groups with a space.
 func third(s string, p int) bool {
-	for p < len(s) && isDigit(s[p]) {
-		p++
-	}
+	p = digitsEnd(s, p)
 	return p+1 < len(s) && (s[p] == ' ' || s[p] == '+') && isDigit(s[p+1])
 }
 

@@ -72,9 +72,7 @@ func international(s string, i int) int {
 func dialled(s string, i, most int) (end, n int) {
 	for p := i; ; {
 		run := p
-		for p < len(s) && isDigit(s[p]) {
-			p++
-		}
+		p = digitsEnd(s, p)
 		if p-run == 1 && s[run] == '0' && run > i && s[run-1] == '(' {
 			most++
 		}

@@ -149,6 +149,25 @@ func next(b []byte, i int) int {
 	return i
 }
 
+// digitsEnd is where the run of digits from s[i] on ends. Eight bytes are looked
+// at together, because the lengths of numbers are hard to predict.
+func digitsEnd(s string, i int) int {
+	const zeros, over, highs = 0x3030303030303030, 0x7676767676767676, 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	for ; i+8 <= len(b); i += 8 {
+		// A digit becomes 0 to 9; with 0x76 on top only more than that has the
+		// high bit. A carry changes bytes above the first such alone.
+		x := binary.LittleEndian.Uint64(b[i:]) ^ zeros
+		if other := (x + over | x) & highs; other != 0 {
+			return i + bits64.TrailingZeros64(other)>>3
+		}
+	}
+	for i < len(b) && isDigit(b[i]) {
+		i++
+	}
+	return i
+}
+
 // all is the pass and the detectors of the rules.
 func (sc *scanner) all() {
 	base := len(sc.dst)

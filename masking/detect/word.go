@@ -103,6 +103,18 @@ var ibanLengths = map[string]int{
 	"UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }
 
+// ibanTable is ibanLengths by the country's letters.
+var ibanTable = func() (t [26 * 26]uint8) {
+	for c, n := range ibanLengths {
+		t[int(c[0]-'A')*26+int(c[1]-'A')] = uint8(n)
+	}
+	return t
+}()
+
+// ibanLength is the length of the IBANs of a country, of two capitals; 0 if it
+// has none.
+func ibanLength(a, b byte) int { return int(ibanTable[int(a-'A')*26+int(b-'A')]) }
+
 // isIBANHead reports whether s[i:] begins as an IBAN does: two capitals (or two
 // small letters) and two check digits.
 func isIBANHead(s string, i int) bool {
@@ -117,7 +129,7 @@ func (sc *scanner) iban(start, end int) bool {
 		return false
 	}
 	head := [2]byte{s[start] &^ 0x20, s[start+1] &^ 0x20}
-	if ibanLengths[string(head[:])] != end-start {
+	if ibanLength(head[0], head[1]) != end-start {
 		return false
 	}
 	rest := uint64(0)
@@ -137,7 +149,7 @@ func (sc *scanner) ibanSpaced(start, e int) int {
 		return e
 	}
 	head := [2]byte{s[start] &^ 0x20, s[start+1] &^ 0x20}
-	want := ibanLengths[string(head[:])]
+	want := ibanLength(head[0], head[1])
 	rest, n, end := uint64(0), 4, e
 	for i := e; i < len(s) && n < want; i++ {
 		switch c := s[i]; {
