@@ -88,6 +88,11 @@ func clock(s string, e int) int {
 // separator after it.
 func (sc *scanner) grouped(i, e int, after byte) int {
 	s := sc.s
+	if after == '-' && e-i == 4 && sc.d.countries == 0 {
+		if end := instant(s, i); end > 0 {
+			return end
+		}
+	}
 	g := &sc.groups
 	switch n := e - i; {
 	case (after == ' ' || after == '+') && n <= 4 && sc.d.countries == 0 && !third(s, e+1):
