@@ -1,14 +1,10 @@
 package transform
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/tallystick/tallystick/masking/plain"
 )
@@ -32,6 +28,7 @@ type walker struct {
 	out []byte
 	// skipping says that what is read is not written, and not counted.
 	skipping bool
+	escaped  bool // there is an escape in the string that was read last
 }
 
 // object appends a masked JSON object to dst.
@@ -177,14 +174,19 @@ func (w *walker) members(n *node, depth int) error {
 // many names of the object were redacted.
 func (w *walker) member(n *node, raw string, depth int, comma bool, unnamed *int) error {
 	name := raw[1 : len(raw)-1]
-	if strings.IndexByte(name, '\\') >= 0 {
+	if w.escaped {
 		name = unquote(raw)
 	}
-	next, whole := (*node)(nil), n != nil && n.rule >= 0
-	if whole {
-		next = n // keep, for all that is in it
-	} else if n != nil {
-		if next = n.children[name]; next == nil {
+	var next *node
+	known := false // the policy has the name, or keeps all names there are
+	switch {
+	case n == nil:
+	case n.rule >= 0:
+		next, known = n, true
+	default:
+		if next = n.children[name]; next != nil {
+			known = true
+		} else {
 			next = n.any
 		}
 	}
@@ -196,7 +198,7 @@ func (w *walker) member(n *node, raw string, depth int, comma bool, unnamed *int
 		w.out = append(w.out, ',')
 	}
 	// A name that the policy does not have can be a person's.
-	if (whole || n != nil && n.children[name] != nil) && utf8.ValidString(raw) {
+	if known && utf8.ValidString(raw) {
 		w.out = append(w.out, raw...)
 	} else {
 		*unnamed++
@@ -260,7 +262,7 @@ func (w *walker) leaf(n *node, name, raw, v string, quoted bool) {
 		w.out = append(w.out, raw...)
 		return
 	}
-	if quoted && strings.IndexByte(v, '\\') >= 0 {
+	if quoted && w.escaped {
 		v = unquote(raw)
 	}
 	if t.op == inText {
@@ -277,96 +279,4 @@ func (w *walker) leaf(n *node, name, raw, v string, quoted bool) {
 		return
 	}
 	w.out = appendQuoted(w.out, out)
-}
-
-// text reads a string with its quotes.
-func (w *walker) text() (string, error) {
-	start := w.p
-	for w.p = plainEnd(w.s, w.p+1); w.p < len(w.s); w.p = plainEnd(w.s, w.p+1) {
-		switch c := w.s[w.p]; {
-		case c == '"':
-			w.p++
-			return w.s[start:w.p], nil
-		case c < 0x20:
-			return "", w.fault("a control character stands in a string")
-		case c == '\\':
-			n := escapeLength(w.s[w.p:])
-			if n == 0 {
-				return "", w.fault("this is no escape of JSON")
-			}
-			w.p += n - 1
-		}
-	}
-	return "", w.fault("the line ends within a string")
-}
-
-// plainEnd is the offset of the first byte from i on that may be more than a
-// letter of a string: a quote, a backslash or a control character. Eight bytes
-// are looked at together.
-func plainEnd(s string, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash, control := x^'"'*ones, x^'\\'*ones, x&(0xe0*ones)
-		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (control-ones)&^control) & highs; hit != 0 {
-			return i + bits.TrailingZeros64(hit)>>3
-		}
-	}
-	return i
-}
-
-func escapeLength(s string) int {
-	if len(s) < 2 {
-		return 0
-	}
-	if s[1] != 'u' {
-		if strings.IndexByte(`"\/bfnrt`, s[1]) < 0 {
-			return 0
-		}
-		return 2
-	}
-	if len(s) < 6 || strings.Trim(s[2:6], "0123456789abcdefABCDEF") != "" {
-		return 0
-	}
-	return 6
-}
-
-// number reads a number (RFC 8259).
-func (w *walker) number() (string, error) {
-	start := w.p
-	for w.p < len(w.s) && strings.IndexByte("+-.0123456789eE", w.s[w.p]) >= 0 {
-		w.p++
-	}
-	raw := w.s[start:w.p]
-	if !json.Valid(unsafe.Slice(unsafe.StringData(raw), len(raw))) {
-		w.p = start
-		return "", w.fault("this is no number of JSON")
-	}
-	return raw, nil
-}
-
-// unquote decodes a string that text has read.
-func unquote(raw string) string {
-	var s string
-	if err := json.Unmarshal([]byte(raw), &s); err != nil {
-		return plain.Redacted
-	}
-	return s
-}
-
-// appendQuoted appends a text as a JSON string.
-func appendQuoted(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x80 {
-			b, err := json.Marshal(s)
-			if err != nil {
-				b = []byte(`"` + plain.Redacted + `"`)
-			}
-			return append(dst, b...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }
