@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"encoding/base64"
 	"slices"
 	"sync"
@@ -79,19 +78,25 @@ func (d *Detector) within(sc *scanner, b *buffers, level int) {
 func (sc *scanner) window() (from, to int) {
 	s := sc.s
 	from, to = sc.first, sc.last
-	stop := func(c byte) bool { return c == ' ' || c == '&' || c == '?' || c == '"' || c == ';' }
+	stops := &parameterEnds
 	if sc.slashed {
 		from, to = max(0, from-reach), min(len(s), to+reach)
-		stop = func(c byte) bool { return c == ' ' }
+		stops = &wordEnds
 	}
-	for from > 0 && !stop(s[from-1]) {
+	for from > 0 && !stops[s[from-1]] {
 		from--
 	}
-	for to < len(s) && !stop(s[to]) {
+	for to < len(s) && !stops[s[to]] {
 		to++
 	}
 	return from, to
 }
+
+// The bytes that a window ends at.
+var (
+	parameterEnds = [256]bool{' ': true, '&': true, '?': true, '"': true, ';': true}
+	wordEnds      = [256]bool{' ': true}
+)
 
 // merge drops matches of a deeper level, m[first:], that overlap one of the same
 // kind of the levels above, m[base:first]: the same value, whose match grows to
@@ -135,19 +140,33 @@ func Sort(m []Match) { slices.SortFunc(m, byPlace) }
 // put around it. What stands within base64 is left as it is.
 func Decode(s string) string {
 	for range maxLevels {
-		i := 0
-		for i < len(s) && (s[i] != '%' && s[i] != '\\' || escaped(s, i) == 0) {
-			i++
+		i := mayEscape(s, 0)
+		for i < len(s) && escaped(s, i) == 0 {
+			i = mayEscape(s, i+1)
 		}
 		if i == len(s) {
 			break
 		}
-		s = string(appendDecoded(nil, s))
+		s = string(appendDecoded(make([]byte, 0, len(s)), s))
 	}
 	return s
 }
 
-func byPlace(a, b Match) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) }
+func byPlace(a, b Match) int {
+	if a.Start != b.Start {
+		return a.Start - b.Start
+	}
+	return a.End - b.End
+}
+
+// mayEscape is the offset of the first byte from i on that can begin an escape,
+// len(s) if there is none.
+func mayEscape(s string, i int) int {
+	for i < len(s) && s[i] != '%' && s[i] != '\\' {
+		i++
+	}
+	return i
+}
 
 // escaped is the length of the escape that s[i:] begins with, 0 if it begins
 // with none: %41, \u0041, \x41, and the short ones of JSON.
@@ -202,17 +221,18 @@ func appendEscape(dst []byte, s string, i, n int) []byte {
 
 // appendDecoded decodes one level of escapes.
 func appendDecoded(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' || s[i] == '\\' {
-			if n := escaped(s, i); n > 0 {
-				dst = appendEscape(dst, s, i, n)
-				i += n - 1
-				continue
-			}
+	done := 0
+	for i := mayEscape(s, 0); i < len(s); i = mayEscape(s, i) {
+		n := escaped(s, i)
+		if n == 0 {
+			i++
+			continue
 		}
-		dst = append(dst, s[i])
+		dst = appendEscape(append(dst, s[done:i]...), s, i, n)
+		i += n
+		done = i
 	}
-	return dst
+	return append(dst, s[done:]...)
 }
 
 // walker maps offsets in decoded text back to offsets in the text. Offsets that
