@@ -106,8 +106,8 @@ func merge(m []Match, base, first int) []Match {
 	if len(deeper) == 0 {
 		return m
 	}
-	slices.SortFunc(above, byPlace)
-	slices.SortFunc(deeper, byPlace)
+	Sort(above)
+	Sort(deeper)
 	keep, from := m[:first], 0
 next:
 	for _, n := range deeper {
@@ -133,8 +133,28 @@ next:
 	return keep
 }
 
+// few is how many matches are put in order by moving each to its place: those of
+// one level are nearly in order.
+const few = 12
+
 // Sort puts matches in the order of their places.
-func Sort(m []Match) { slices.SortFunc(m, byPlace) }
+func Sort(m []Match) {
+	if len(m) > few {
+		slices.SortFunc(m, byPlace)
+		return
+	}
+	for i := 1; i < len(m); i++ {
+		k := i
+		for k > 0 && before(&m[i], &m[k-1]) {
+			k--
+		}
+		if k < i {
+			moved := m[i]
+			copy(m[k+1:i+1], m[k:i])
+			m[k] = moved
+		}
+	}
+}
 
 // Decode is a value that was found without its escapes, however often they were
 // put around it. What stands within base64 is left as it is.
@@ -153,11 +173,16 @@ func Decode(s string) string {
 }
 
 func byPlace(a, b Match) int {
-	if a.Start != b.Start {
-		return a.Start - b.Start
+	switch {
+	case before(&a, &b):
+		return -1
+	case before(&b, &a):
+		return 1
 	}
-	return a.End - b.End
+	return 0
 }
+
+func before(a, b *Match) bool { return a.Start < b.Start || a.Start == b.Start && a.End < b.End }
 
 // mayEscape is the offset of the first byte from i on that can begin an escape,
 // len(s) if there is none.

@@ -25,7 +25,8 @@ func Network(s string, v4, v6 int) string {
 	if err != nil {
 		return plain.Redacted
 	}
-	return p.String()
+	var buf [48]byte
+	return string(p.AppendTo(buf[:0]))
 }
 
 // layouts are the ways in which dates and times are read; days come before
