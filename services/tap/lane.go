@@ -128,12 +128,13 @@ func (l *lane) feed(ctx, late context.Context, queue chan<- sealed) error {
 		if err != nil {
 			return err
 		}
+		few := len(run.Lines) < fewLines // the run is not ours once it is queued
 		select {
 		case queue <- sealed{run: run, boot: l.chosen, bytes: bytesOf(run.Lines), msgs: msgs}:
 		case <-late.Done():
 			return late.Err()
 		}
-		if len(run.Lines) < fewLines && !l.pushed && !l.tap.cfg.Once {
+		if few && !l.pushed && !l.tap.cfg.Once {
 			_ = sleep(ctx, gather) // a stop ends it; next sees that
 		}
 	}
