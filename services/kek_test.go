@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ func TestKEKWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		away := &text.Hint{Err: errors.New("away"), Hint: "look at the network"}
-		var asked int
+		var asked atomic.Int64
 		w, up := services.NewKEKWatch(5*time.Minute, 24*time.Hour, func(context.Context) error {
-			asked++
+			asked.Add(1)
 			if at := time.Since(began); at > time.Hour && at < 20*time.Hour || at > 30*time.Hour {
 				return away
 			}
@@ -35,8 +36,8 @@ func TestKEKWatch(t *testing.T) {
 		}
 		time.Sleep(20 * time.Hour)
 		synctest.Wait()
-		if up() != 1 || asked != 22*12 {
-			t.Errorf("up %v after %d calls", up(), asked)
+		if up() != 1 || asked.Load() != 22*12 {
+			t.Errorf("up %v after %d calls", up(), asked.Load())
 		}
 		err := <-ended
 		if at := time.Since(began); at < 54*time.Hour || at > 54*time.Hour+5*time.Minute {
