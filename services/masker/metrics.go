@@ -19,7 +19,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tallystick", Subsystem: "masker", Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		records: counter("records_total", "Records by what became of them: masked, dropped, dead-lettered.", "stream", "outcome"),
+		records: counter("records_total", "Records by what became of them: masked, dropped, dead-lettered, or control for what has the form of a transaction's end and is left out.", "stream", "outcome"),
 		bytes:   counter("bytes_total", "Bytes of keys and values, in and out.", "stream", "direction"),
 		lost:    counter("lost_records_total", "Records that the cluster deleted before they were masked.", "stream"),
 		refused: counter("refused_values_total", "Values that did not fit their transform and were redacted.", "stream"),

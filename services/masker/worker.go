@@ -131,6 +131,7 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	for i := range msgs {
 		m := &msgs[i]
 		if m.Control {
+			w.count("control")
 			next = m.Offset + 1
 			continue
 		}
