@@ -20,17 +20,19 @@ type Backlog interface {
 }
 
 // Room is a Gate that closes when the auditor is MaxUnread bytes behind and
-// opens when it is four fifths of that. It measures once a second, and five times
-// while it is closed, so what taps send meanwhile can exceed the limit.
+// opens when it is four fifths of that. It measures at most five times a second, so
+// what taps send meanwhile can exceed the limit by some batches; and once a
+// second while less than half of it is unread.
 type Room struct {
 	backlog Backlog
 	group   string
 	limit   int64
-	every   time.Duration // between measurements while it is closed
+	every   time.Duration // between measurements while much is unread
 	logger  *slog.Logger
 
 	mu       sync.Mutex
 	measured time.Time
+	roomy    bool // less than half of the limit was unread
 	closed   bool
 }
 
@@ -57,15 +59,17 @@ func (r *Room) Wait(ctx context.Context) error {
 func (r *Room) open(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if age := time.Since(r.measured); age < r.every || !r.closed && age < 5*r.every {
+	if age := time.Since(r.measured); age < r.every || r.roomy && age < 5*r.every {
 		return !r.closed
 	}
 	b, err := r.backlog.Backlog(ctx, r.group, broker.Lines)
 	r.measured = time.Now()
 	if err != nil {
+		r.roomy = false
 		return true
 	}
 	was := r.closed
+	r.roomy = b.Bytes < r.limit/2
 	r.closed = b.Bytes > r.limit || r.closed && b.Bytes > r.limit/5*4
 	switch {
 	case r.closed && !was:
