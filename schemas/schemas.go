@@ -16,6 +16,13 @@ var Registers embed.FS
 //go:embed mapping/*.yaml
 var Mapping embed.FS
 
+// Schema makes the tables that the migrations in ClickHouse lead to, in a
+// database without any. It is generated: go test ./internal/store -run
+// TestSchema -update.
+//
+//go:embed schema.sql
+var Schema string
+
 // ClickHouse holds the numbered migrations of the store.
 //
 //go:embed clickhouse/*.sql

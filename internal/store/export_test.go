@@ -17,7 +17,11 @@ var (
 type Migration = migration
 
 func NewMigration(version uint32, name, sql string) Migration { return Migration{version, name, sql} }
-func Migrations() []Migration                                 { return migrations() }
+
+// SQL is the text of a migration.
+func (m migration) SQL() string { return m.sql }
+
+func Migrations() []Migration { return migrations() }
 func (s *Store) Migrate(ctx context.Context, ms []Migration) error {
 	return s.migrate(ctx, ms)
 }

@@ -60,9 +60,47 @@ const (
 ENGINE = MergeTree ORDER BY version SETTINGS non_replicated_deduplication_window = 100`
 )
 
+// values are those of the row that records a migration.
+func (m migration) values() string {
+	return fmt.Sprintf("(%d, '%s', '%s', now64(3))", m.version, m.name, m.checksum())
+}
+
 // applied is the statement that records a migration.
 func (m migration) applied() string {
-	return fmt.Sprintf("INSERT INTO %s VALUES (%d, '%s', '%s', now64(3))", migrationsTable, m.version, m.name, m.checksum())
+	return "INSERT INTO " + migrationsTable + " VALUES " + m.values()
+}
+
+// prepare makes the tables of an empty database at once, and migrates one that
+// has some. On a cluster tables come from the migrations alone.
+func (s *Store) prepare(ctx context.Context, ms []migration) error {
+	if s.layout.cluster == "" {
+		if _, err := s.applied(ctx); Code(err) == unknownTable {
+			return s.create(ctx, ms)
+		}
+	}
+	return s.migrate(ctx, ms)
+}
+
+// create runs the schema that the migrations ms lead to, in a third of their
+// time. They are recorded last: one that was interrupted is simply run again.
+func (s *Store) create(ctx context.Context, ms []migration) error {
+	values := make([]string, 0, len(ms))
+	sum := sha256.New()
+	for _, m := range ms {
+		values = append(values, m.values())
+		sum.Write([]byte(m.checksum()))
+	}
+	for _, st := range append(statements(schemas.Schema), statement{sql: migrationsDDL}) {
+		if err := s.conn.Exec(ctx, st.sql); err != nil {
+			return fmt.Errorf("failed to make the tables of the store: %w", err)
+		}
+	}
+	ctx = withSettings(ctx, insertSettings("migrations-"+hex.EncodeToString(sum.Sum(nil))))
+	if err := s.conn.Exec(ctx, "INSERT INTO "+migrationsTable+" VALUES "+strings.Join(values, ", ")); err != nil {
+		return fmt.Errorf("failed to record the tables of the store: %w", err)
+	}
+	s.log.Info("made the tables of the store")
+	return nil
 }
 
 // migrate applies each migration once. It refuses a database whose applied

@@ -88,7 +88,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 	if err := s.connect(ctx, cfg, deps); err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx, migrations()); err != nil {
+	if err := s.prepare(ctx, migrations()); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
