@@ -164,7 +164,7 @@ func (l *leakRun) sweep(s *searcher) []hit {
 func buildBinary(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tallystick")
-	if out, err := exec.Command("go", "build", "-o", path, "../cmd/tallystick").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "../cmd/tallystick").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
@@ -364,7 +364,7 @@ func (l *leakRun) crawl(now time.Time) {
 		q := url.QueryEscape(c.value)
 		queue = append(queue, "/entries?period=24h&subject="+q, "/api/v1/findings?principal="+q, "/entries/"+url.PathEscape(c.value))
 	}
-	seen := map[string]bool{}
+	seen, alike := map[string]bool{}, map[string]int{} // pages read; links that were followed to pages of one kind
 	pages := 0
 	for ; len(queue) > 0 && pages < 300; queue = queue[1:] {
 		path := strings.ReplaceAll(queue[0], "&amp;", "&")
@@ -374,7 +374,14 @@ func (l *leakRun) crawl(now time.Time) {
 		seen[path] = true
 		pages++
 		for _, m := range hrefs.FindAllSubmatch(l.request(http.MethodGet, path, nil), -1) {
-			queue = append(queue, string(m[1]))
+			kind, _, _ := strings.Cut(string(m[1]), "?")
+			if dir := filepath.Dir(kind); dir != "/" {
+				kind = dir
+			}
+			if !seen[string(m[1])] && alike[kind] < 8 {
+				alike[kind]++
+				queue = append(queue, string(m[1]))
+			}
 		}
 	}
 	if pages < 150 {
