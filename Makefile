@@ -8,9 +8,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 20s
 
 # No C compiler is needed, and gin's MessagePack, which nothing here speaks, takes
-# as long to compile as the whole of our own code.
+# as long to compile as the whole of our own code. What is built here is not debugged.
 export CGO_ENABLED := 0
-export GOFLAGS := -tags=nomsgpack $(GOFLAGS)
+export GOFLAGS := -tags=nomsgpack -gcflags=all=-dwarf=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help fetch build run test test-race lint vet fmt generate fuzz eval bench integration faults up clean
