@@ -94,7 +94,7 @@ func (t *table) timeInserts() (float64, error) {
 			return 0, err
 		}
 	}
-	for _, name := range []string{"entries_all", "entries_hourly_all", "completeness_all"} {
+	for _, name := range []string{"entries_all", "entries_quarterly_all", "completeness_all"} {
 		if err := t.engine.exec("TRUNCATE TABLE " + db + "." + name); err != nil {
 			return 0, err
 		}
