@@ -788,25 +788,33 @@ DROP TABLE IF EXISTS entries_hourly_all ON CLUSTER 'main' SYNC;
 
 DROP TABLE IF EXISTS entries_hourly_all_local ON CLUSTER 'main' SYNC;
 
+ALTER TABLE findings_all_local ON CLUSTER 'main' ADD COLUMN IF NOT EXISTS recurs Bool MATERIALIZED NOT (kind = 'violation' AND entry_id != '' AND chunk LIKE 'lines.%') CODEC(ZSTD(1));
+
+DROP TABLE IF EXISTS findings_all ON CLUSTER 'main' SYNC;
+
+CREATE TABLE IF NOT EXISTS findings_all ON CLUSTER 'main' AS findings_all_local
+ENGINE = Distributed('main', 'tallystick', 'findings_all_local', cityHash64(id));
+
 CREATE OR REPLACE VIEW findings ON CLUSTER 'main' AS
 SELECT *
 FROM findings_all
-WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+WHERE NOT recurs
+    AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
     AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded))
-    AND (kind = 'violation' AND entry_id != '' AND chunk LIKE 'lines.%'
-        OR (id, detected, chunk, version, `row`) IN (
-            SELECT id, f.1, f.2, f.3, f.4
-            FROM
-            (
-                SELECT id, min((detected, chunk, version, `row`)) AS f
-                FROM findings_all
-                WHERE (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
-                    AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded))
-                    AND NOT (kind = 'violation' AND entry_id != '' AND chunk LIKE 'lines.%')
-                GROUP BY id
-            )));
+UNION ALL
+SELECT *
+FROM
+(
+    SELECT *
+    FROM findings_all
+    WHERE recurs
+        AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
+        AND (version <= 1 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded))
+    ORDER BY id, detected
+    LIMIT 1 BY id
+);
 
-INSERT INTO migrations VALUES (14, '00014_findings.sql', 'ec42335259a0f537d349ac3e974a76f7aaa0eeaa5fbbf8cb766098de5ca73a2f', now64(3));
+INSERT INTO migrations VALUES (14, '00014_findings.sql', '247de5fd90e345f7e3271775e12240dbbe67272ac8928af6079c55ef0fb7de5f', now64(3));
 
 CREATE USER IF NOT EXISTS `tallystick_writer` ON CLUSTER 'main' IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
 
