@@ -35,7 +35,7 @@ func (t *table) measure(ctx context.Context, rows, batch int, limit time.Duratio
 	if err != nil {
 		return err
 	}
-	if _, err := t.engine.ask(t.layout.database(), findings[strings.Index(findings, "INSERT"):], insertSettings); err != nil {
+	if err := t.find(filled); err != nil {
 		return err
 	}
 	fmt.Printf("%s: %d entries, generated and inserted in %v; inserts of 100,000 with their merges: %.2f µs of processor time an entry\n",
@@ -109,6 +109,15 @@ func (t *table) timeInserts() (float64, error) {
 		}
 	}
 	return float64(used.Microseconds()) / (rounds * ready * n), nil
+}
+
+// find inserts the findings of a year, at most some two million.
+func (t *table) find(rows int) error {
+	sql := strings.ReplaceAll(findings[strings.Index(findings, "INSERT"):], "{share}", strconv.Itoa(max(50, rows/200_000)))
+	if _, err := t.engine.ask(t.layout.database(), sql, insertSettings); err != nil {
+		return err
+	}
+	return t.quiet()
 }
 
 func (t *table) generate(into string, from, rows int) error {
