@@ -85,7 +85,10 @@ func (s *scaled) config(name, data, metrics string) {
 	for k := range scaleTaps {
 		fmt.Fprintf(&sources, "- {name: shop%d, file: \"tap%d/*.log\", format: \"nginx:combined\"}\n", k, k)
 	}
-	config := strings.Replace(head, "data: data\n", "data: "+data+"\ninstallation: data\n", 1) + "sources:\n" + sources.String() + "alerts:\n" +
+	if data != "data" { // as on another machine that reaches the first folder
+		head = strings.Replace(head, "data: data\n", "data: "+data+"\ninstallation: data\n", 1)
+	}
+	config := head + "sources:\n" + sources.String() + "alerts:\n" +
 		strings.Replace(tail, "partitions: 3", fmt.Sprintf("partitions: %d", scalePartitions), 1)
 	if metrics != "" {
 		config += "metrics: {listen: \"" + metrics + "\"}\n"
