@@ -85,26 +85,15 @@ func (s *scaled) config(name, data, metrics string) {
 	for k := range scaleTaps {
 		fmt.Fprintf(&sources, "- {name: shop%d, file: \"tap%d/*.log\", format: \"nginx:combined\"}\n", k, k)
 	}
-	config := strings.Replace(head, "data: data\n", "data: "+data+"\n", 1) + "sources:\n" + sources.String() + "alerts:\n" +
+	if data != "data" { // as on another machine that reaches the first folder
+		head = strings.Replace(head, "data: data\n", "data: "+data+"\ninstallation: data\n", 1)
+	}
+	config := head + "sources:\n" + sources.String() + "alerts:\n" +
 		strings.Replace(tail, "partitions: 3", fmt.Sprintf("partitions: %d", scalePartitions), 1)
 	if metrics != "" {
 		config += "metrics: {listen: \"" + metrics + "\"}\n"
 	}
 	s.write(name, config)
-}
-
-// folder makes the data folder of a process on another machine: what the
-// installation shares is that of the first folder.
-func (s *scaled) folder(name string) {
-	s.t.Helper()
-	if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	for _, shared := range []string{"installation", "keys", "registers.db", "ledger"} {
-		if err := os.Symlink(filepath.Join("..", "data", shared), filepath.Join(s.dir, name, shared)); err != nil {
-			s.t.Fatal(err)
-		}
-	}
 }
 
 func (s *scaled) process(name, target string) *part {
@@ -129,7 +118,6 @@ func (s *scaled) auditor(n int) *member {
 	m := &member{metrics: fmt.Sprintf("127.0.0.1:%d", freePort(s.t))}
 	if n > 1 {
 		data = name
-		s.folder(name)
 	}
 	s.config(name+".yaml", data, m.metrics)
 	m.part = s.process(name, "auditor")
@@ -169,7 +157,9 @@ func (s *scaled) share(ms ...*member) {
 func (s *scaled) taps() (out []*part) {
 	for k := range scaleTaps {
 		name := fmt.Sprintf("tap%d", k)
-		s.folder(name)
+		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
+			s.t.Fatal(err)
+		}
 		for f := range filesPerTap {
 			s.write(filepath.Join(name, fmt.Sprintf("%d.log", f)), "")
 		}

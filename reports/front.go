@@ -9,10 +9,11 @@ import (
 // arrived. Completeness is kept by the hour that the lines themselves name.
 func CoverageQueries() []Query {
 	return []Query{
-		{Name: "coverage_entries", SQL: `SELECT source, count() AS entries
-FROM entries
-WHERE event_time >= {from:DateTime64(9)} AND event_time < {until:DateTime64(9)}
+		{Name: "coverage_entries", SQL: `SELECT source, sum(q.entries) AS entries
+FROM entries_quarterly AS q
+WHERE quarter >= {from:DateTime64(9)} AND quarter < {until:DateTime64(9)}
 GROUP BY source
+HAVING entries != 0
 ORDER BY source`},
 		{Name: "coverage_lines", SQL: `SELECT source, sum(received) AS lines, sum(rejected) AS rejections, sum(missing) AS missing
 FROM completeness

@@ -65,13 +65,18 @@ func Previous(span, zone string, now time.Time) (Period, error) {
 	return p, nil
 }
 
-// Validate reports a period that is empty, reversed or in no known zone.
+// Validate reports a period that is empty, reversed, in no known zone or not of
+// whole quarters of an hour, by which entries are counted. Days of any zone are.
 func (p Period) Validate() error {
 	if _, err := time.LoadLocation(p.Zone); err != nil {
 		return &text.Hint{Err: fmt.Errorf("unknown time zone %q", p.Zone), Hint: "use an IANA name, for example Europe/Berlin or UTC"}
 	}
 	if !p.From.Before(p.Until) {
 		return &text.Hint{Err: errors.New("the period is empty: its end is not after its start"), Hint: "give --from and --to as days, --to the last day inside"}
+	}
+	const quarter = 15 * time.Minute
+	if !p.From.Equal(p.From.Truncate(quarter)) || !p.Until.Equal(p.Until.Truncate(quarter)) {
+		return &text.Hint{Err: errors.New("the period does not begin and end with a quarter of an hour"), Hint: "give --from and --to as days"}
 	}
 	return nil
 }

@@ -268,7 +268,7 @@ func TestSuppressionsStandOnTheReport(t *testing.T) {
 	in := reportstest.Inputs(t, d)
 	db := reportstest.Registers(t)
 	in.Registers = reportstest.RegistersQuerier{DB: db}
-	now := time.Now().UTC()
+	now := time.Now().UTC().Truncate(time.Hour)
 	if _, err := db.Suppress(t.Context(), registers.Suppression{Control: "EX-03", System: "shop", Reason: "form moves to POST", By: "dana", Until: now.AddDate(0, 1, 0)}); err != nil {
 		t.Fatal(err)
 	}

@@ -165,28 +165,45 @@ PARTITION BY toYYYYMM(event_time)
 ORDER BY (source, toStartOfHour(event_time), stream, offset)
 SETTINGS non_replicated_deduplication_window = 10000, min_columns_to_activate_adaptive_write_buffer = 1, vertical_merge_algorithm_min_rows_to_activate = 1, index_granularity = 8192, min_rows_for_wide_part = 131072, merge_selector_base = 40;
 
-CREATE TABLE IF NOT EXISTS entries_hourly_all
+CREATE TABLE IF NOT EXISTS entries_quarterly_all
 (
-    `hour` DateTime('UTC'),
-    `source` LowCardinality(String),
-    `system_key` LowCardinality(String),
-    `outcome` LowCardinality(String),
-    `tls_version` LowCardinality(String),
-    `principal_type` LowCardinality(String),
-    `transfer_kind` LowCardinality(String),
-    `entries` UInt64,
-    `denied` UInt64,
-    `with_subjects` UInt64,
-    `special` UInt64,
-    `undocumented` UInt64,
-    `bytes_out` UInt64,
-    `chunk` LowCardinality(String),
-    `version` UInt16
+    `quarter` DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
+    `source` LowCardinality(String) CODEC(ZSTD(1)),
+    `source_format` LowCardinality(String) CODEC(ZSTD(1)),
+    `system_key` LowCardinality(String) CODEC(ZSTD(1)),
+    `outcome` LowCardinality(String) CODEC(ZSTD(1)),
+    `deny_by` LowCardinality(String) CODEC(ZSTD(1)),
+    `principal_type` LowCardinality(String) CODEC(ZSTD(1)),
+    `principal_auth` LowCardinality(String) CODEC(ZSTD(1)),
+    `tls_version` LowCardinality(String) CODEC(ZSTD(1)),
+    `purpose` LowCardinality(String) CODEC(ZSTD(1)),
+    `purpose_source` LowCardinality(String) CODEC(ZSTD(1)),
+    `recipient` LowCardinality(String) CODEC(ZSTD(1)),
+    `dest_country` LowCardinality(String) CODEC(ZSTD(1)),
+    `transfer_kind` LowCardinality(String) CODEC(ZSTD(1)),
+    `categories` Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    `carries` Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    `newest` SimpleAggregateFunction(max, Tuple(
+        DateTime64(9, 'UTC'),
+        DateTime64(9, 'UTC'))) CODEC(ZSTD(1)),
+    `chunk` LowCardinality(String) CODEC(ZSTD(1)),
+    `version` UInt16 CODEC(ZSTD(1)),
+    `entries` UInt64 CODEC(T64, ZSTD(1)),
+    `documented` UInt64 CODEC(T64, ZSTD(1)),
+    `special` UInt64 CODEC(T64, ZSTD(1)),
+    `special_documented` UInt64 CODEC(T64, ZSTD(1)),
+    `with_subjects` UInt64 CODEC(T64, ZSTD(1)),
+    `named` UInt64 CODEC(T64, ZSTD(1)),
+    `verified` UInt64 CODEC(T64, ZSTD(1)),
+    `named_mtls` UInt64 CODEC(T64, ZSTD(1)),
+    `mtls` UInt64 CODEC(T64, ZSTD(1)),
+    `partial` UInt64 CODEC(T64, ZSTD(1)),
+    `doubtful` UInt64 CODEC(T64, ZSTD(1)),
+    `bytes_out` UInt64 CODEC(T64, ZSTD(1))
 )
 ENGINE = SummingMergeTree
-PARTITION BY toYYYYMM(hour)
-PRIMARY KEY (source, hour, system_key, outcome, tls_version, principal_type, transfer_kind)
-ORDER BY (source, hour, system_key, outcome, tls_version, principal_type, transfer_kind, chunk, version)
+PARTITION BY toYYYYMM(quarter)
+ORDER BY (source, quarter, source_format, system_key, outcome, deny_by, principal_type, principal_auth, tls_version, purpose, purpose_source, recipient, dest_country, transfer_kind, categories, carries, chunk, version)
 SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
 CREATE TABLE IF NOT EXISTS erasing
@@ -250,6 +267,7 @@ CREATE TABLE IF NOT EXISTS findings_all
     `chunk` LowCardinality(String),
     `version` UInt16,
     `row` UInt32 CODEC(Delta(4), ZSTD(1)),
+    `recurs` Bool MATERIALIZED NOT ((kind = 'violation') AND (entry_id != '') AND (chunk LIKE 'lines.%')) CODEC(ZSTD(1)),
     INDEX chunk_index chunk TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
@@ -508,50 +526,6 @@ WHERE ((chunk, version) NOT IN (
     FROM superseded
 )));
 
-CREATE VIEW IF NOT EXISTS findings
-(
-    `id` String,
-    `kind` LowCardinality(String),
-    `control` LowCardinality(String),
-    `control_version` UInt16,
-    `severity` LowCardinality(String),
-    `time` DateTime64(9, 'UTC'),
-    `until` DateTime64(9, 'UTC'),
-    `detected` DateTime64(9, 'UTC'),
-    `source` LowCardinality(String),
-    `system` LowCardinality(String),
-    `principal` String,
-    `principal_kind` LowCardinality(String),
-    `principal_label` LowCardinality(String),
-    `resource` LowCardinality(String),
-    `purpose` LowCardinality(String),
-    `categories` Array(LowCardinality(String)),
-    `subjects` Array(String),
-    `entry_id` String,
-    `count` UInt64,
-    `facts` Map(LowCardinality(String), String),
-    `chunk` LowCardinality(String),
-    `version` UInt16,
-    `row` UInt32
-)
-AS SELECT *
-FROM findings_all
-WHERE ((chunk, version) NOT IN (
-    SELECT
-        chunk,
-        version
-    FROM superseded
-)) AND ((version <= 1) OR ((chunk, toUInt16(version - 1)) IN (
-    SELECT
-        chunk,
-        version
-    FROM superseded
-)))
-ORDER BY
-    id ASC,
-    detected ASC
-LIMIT 1 BY id;
-
 CREATE VIEW IF NOT EXISTS rejections
 (
     `stream` LowCardinality(String),
@@ -598,102 +572,6 @@ WHERE ((chunk, version) NOT IN (
         FROM superseded
     )
 ));
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS entries_hourly_filled TO entries_hourly_all
-(
-    `hour` DateTime('UTC'),
-    `source` LowCardinality(String),
-    `system_key` LowCardinality(String),
-    `outcome` LowCardinality(String),
-    `tls_version` LowCardinality(String),
-    `principal_type` LowCardinality(String),
-    `transfer_kind` LowCardinality(String),
-    `entries` UInt64,
-    `denied` UInt64,
-    `with_subjects` UInt64,
-    `special` UInt64,
-    `undocumented` UInt64,
-    `bytes_out` UInt64,
-    `chunk` String,
-    `version` UInt16
-)
-AS SELECT
-    toStartOfHour(event_time) AS hour,
-    source,
-    system_key,
-    outcome,
-    tls_version,
-    principal_type,
-    transfer_kind,
-    count() AS entries,
-    countIf(outcome = 'denied') AS denied,
-    countIf(subject_count > 0) AS with_subjects,
-    countIf(special_category) AS special,
-    countIf(notEmpty(categories) AND (NOT purpose_documented)) AS undocumented,
-    sum(bytes_out) AS bytes_out,
-    if(entries_all.version = 1, '', entries_all.chunk) AS chunk,
-    if(entries_all.version = 1, toUInt16(0), entries_all.version) AS version
-FROM entries_all
-GROUP BY
-    hour,
-    source,
-    system_key,
-    outcome,
-    tls_version,
-    principal_type,
-    transfer_kind,
-    chunk,
-    version;
-
-CREATE VIEW IF NOT EXISTS entries_hourly
-(
-    `hour` DateTime('UTC'),
-    `source` LowCardinality(String),
-    `system_key` LowCardinality(String),
-    `outcome` LowCardinality(String),
-    `tls_version` LowCardinality(String),
-    `principal_type` LowCardinality(String),
-    `transfer_kind` LowCardinality(String),
-    `entries` UInt64,
-    `denied` UInt64,
-    `with_subjects` UInt64,
-    `special` UInt64,
-    `undocumented` UInt64,
-    `bytes_out` UInt64
-)
-AS SELECT * EXCEPT (chunk, version)
-FROM entries_hourly_all
-WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
-    SELECT
-        chunk,
-        version
-    FROM superseded
-));
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_entries TO completeness_all
-(
-    `source` LowCardinality(String),
-    `hour` DateTime('UTC'),
-    `received` UInt64,
-    `missing` UInt8,
-    `rejected` UInt8,
-    `chunk` String,
-    `version` UInt16
-)
-AS SELECT
-    source,
-    toStartOfHour(event_time) AS hour,
-    count() AS received,
-    0 AS missing,
-    0 AS rejected,
-    if(entries_all.version = 1, '', entries_all.chunk) AS chunk,
-    if(entries_all.version = 1, toUInt16(0), entries_all.version) AS version
-FROM entries_all
-GROUP BY
-    source,
-    hour,
-    chunk,
-    version;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_rejections TO completeness_all
 (
@@ -764,3 +642,260 @@ GROUP BY
     chunk,
     version,
     source;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS entries_quarterly_filled TO entries_quarterly_all
+(
+    `quarter` DateTime('UTC'),
+    `source` LowCardinality(String),
+    `source_format` LowCardinality(String),
+    `system_key` LowCardinality(String),
+    `outcome` LowCardinality(String),
+    `deny_by` LowCardinality(String),
+    `principal_type` LowCardinality(String),
+    `principal_auth` LowCardinality(String),
+    `tls_version` LowCardinality(String),
+    `purpose` LowCardinality(String),
+    `purpose_source` LowCardinality(String),
+    `recipient` LowCardinality(String),
+    `dest_country` LowCardinality(String),
+    `transfer_kind` LowCardinality(String),
+    `categories` Array(LowCardinality(String)),
+    `carries` Array(LowCardinality(String)),
+    `newest` Tuple(
+        DateTime64(9, 'UTC'),
+        DateTime64(9, 'UTC')),
+    `chunk` String,
+    `version` UInt16,
+    `entries` UInt64,
+    `documented` UInt64,
+    `special` UInt64,
+    `special_documented` UInt64,
+    `with_subjects` UInt64,
+    `named` UInt64,
+    `verified` UInt64,
+    `named_mtls` UInt64,
+    `mtls` UInt64,
+    `partial` UInt64,
+    `doubtful` UInt64,
+    `bytes_out` UInt64
+)
+AS SELECT
+    toStartOfFifteenMinutes(event_time) AS quarter,
+    source,
+    source_format,
+    system_key,
+    outcome,
+    deny_by,
+    principal_type,
+    principal_auth,
+    tls_version,
+    purpose,
+    purpose_source,
+    recipient,
+    dest_country,
+    transfer_kind,
+    categories,
+    carries,
+    max((ingest_time, event_time)) AS newest,
+    if(entries_all.version = 1, '', entries_all.chunk) AS chunk,
+    if(entries_all.version = 1, toUInt16(0), entries_all.version) AS version,
+    count() AS entries,
+    sum(purpose_documented) AS documented,
+    sum(special_category) AS special,
+    sum(special_category AND purpose_documented) AS special_documented,
+    sum(subject_count > 0) AS with_subjects,
+    sum(principal_id != '') AS named,
+    sum((principal_id != '') AND principal_verified) AS verified,
+    sum((principal_id != '') AND mtls_verified) AS named_mtls,
+    sum(mtls_verified) AS mtls,
+    sum(parse_status != 'ok') AS partial,
+    sum(integrity != 'ok') AS doubtful,
+    sum(bytes_out) AS bytes_out
+FROM entries_all
+GROUP BY
+    quarter,
+    source,
+    source_format,
+    system_key,
+    outcome,
+    deny_by,
+    principal_type,
+    principal_auth,
+    tls_version,
+    purpose,
+    purpose_source,
+    recipient,
+    dest_country,
+    transfer_kind,
+    categories,
+    carries,
+    chunk,
+    version;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_entries TO completeness_all
+(
+    `source` LowCardinality(String),
+    `hour` DateTime('UTC'),
+    `received` UInt64,
+    `missing` UInt8,
+    `rejected` UInt8,
+    `chunk` LowCardinality(String),
+    `version` UInt16
+)
+AS SELECT
+    source,
+    toStartOfHour(quarter) AS hour,
+    sum(entries) AS received,
+    0 AS missing,
+    0 AS rejected,
+    chunk,
+    version
+FROM entries_quarterly_all
+GROUP BY
+    source,
+    hour,
+    chunk,
+    version;
+
+CREATE VIEW IF NOT EXISTS entries_quarterly
+(
+    `quarter` DateTime('UTC'),
+    `source` LowCardinality(String),
+    `source_format` LowCardinality(String),
+    `system_key` LowCardinality(String),
+    `outcome` LowCardinality(String),
+    `deny_by` LowCardinality(String),
+    `principal_type` LowCardinality(String),
+    `principal_auth` LowCardinality(String),
+    `tls_version` LowCardinality(String),
+    `purpose` LowCardinality(String),
+    `purpose_source` LowCardinality(String),
+    `recipient` LowCardinality(String),
+    `dest_country` LowCardinality(String),
+    `transfer_kind` LowCardinality(String),
+    `categories` Array(LowCardinality(String)),
+    `carries` Array(LowCardinality(String)),
+    `newest` SimpleAggregateFunction(max, Tuple(
+        DateTime64(9, 'UTC'),
+        DateTime64(9, 'UTC'))),
+    `entries` UInt64,
+    `documented` UInt64,
+    `special` UInt64,
+    `special_documented` UInt64,
+    `with_subjects` UInt64,
+    `named` UInt64,
+    `verified` UInt64,
+    `named_mtls` UInt64,
+    `mtls` UInt64,
+    `partial` UInt64,
+    `doubtful` UInt64,
+    `bytes_out` UInt64
+)
+AS SELECT * EXCEPT (chunk, version)
+FROM entries_quarterly_all
+WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+));
+
+CREATE VIEW IF NOT EXISTS entries_hourly
+(
+    `hour` DateTime('UTC'),
+    `source` LowCardinality(String),
+    `system_key` LowCardinality(String),
+    `outcome` LowCardinality(String),
+    `tls_version` LowCardinality(String),
+    `principal_type` LowCardinality(String),
+    `transfer_kind` LowCardinality(String),
+    `entries` UInt64,
+    `denied` UInt64,
+    `with_subjects` UInt64,
+    `special` UInt64,
+    `undocumented` UInt64,
+    `bytes_out` UInt64
+)
+AS SELECT
+    toStartOfHour(quarter) AS hour,
+    source,
+    system_key,
+    outcome,
+    tls_version,
+    principal_type,
+    transfer_kind,
+    entries,
+    if(outcome = 'denied', entries, 0) AS denied,
+    with_subjects,
+    special,
+    if(notEmpty(categories), toUInt64(entries - documented), 0) AS undocumented,
+    bytes_out
+FROM entries_quarterly_all
+WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+));
+
+CREATE VIEW IF NOT EXISTS findings
+(
+    `id` String,
+    `kind` LowCardinality(String),
+    `control` LowCardinality(String),
+    `control_version` UInt16,
+    `severity` LowCardinality(String),
+    `time` DateTime64(9, 'UTC'),
+    `until` DateTime64(9, 'UTC'),
+    `detected` DateTime64(9, 'UTC'),
+    `source` LowCardinality(String),
+    `system` LowCardinality(String),
+    `principal` String,
+    `principal_kind` LowCardinality(String),
+    `principal_label` LowCardinality(String),
+    `resource` LowCardinality(String),
+    `purpose` LowCardinality(String),
+    `categories` Array(LowCardinality(String)),
+    `subjects` Array(String),
+    `entry_id` String,
+    `count` UInt64,
+    `facts` Map(LowCardinality(String), String),
+    `chunk` LowCardinality(String),
+    `version` UInt16,
+    `row` UInt32
+)
+AS SELECT *
+FROM findings_all
+WHERE (NOT recurs) AND ((chunk, version) NOT IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+)) AND ((version <= 1) OR ((chunk, toUInt16(version - 1)) IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+)))
+UNION ALL
+SELECT *
+FROM
+(
+    SELECT *
+    FROM findings_all
+    WHERE recurs AND ((chunk, version) NOT IN (
+        SELECT
+            chunk,
+            version
+        FROM superseded
+    )) AND ((version <= 1) OR ((chunk, toUInt16(version - 1)) IN (
+        SELECT
+            chunk,
+            version
+        FROM superseded
+    )))
+    ORDER BY
+        id ASC,
+        detected ASC
+    LIMIT 1 BY id
+);

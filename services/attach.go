@@ -11,11 +11,15 @@ import (
 // patience is how long a command waits for a data folder that is in use.
 const patience = 5 * time.Second
 
-// Attach returns the operations of the installation in c.Data: of the instance
+// Attach returns the operations of the installation in c.Home(): of the instance
 // that runs on it, or of one in this process, which the returned function
 // stops. An instance that is just starting, or another short command, is waited
 // for: patience long.
 func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (Operations, func() error, error) {
+	if home := c.Home(); home != c.Data { // acts are those of the installation's own process
+		own := *c
+		own.Data, own.Installation, c = home, "", &own
+	}
 	var a *App
 	for began := time.Now(); a == nil; {
 		if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
@@ -67,9 +71,10 @@ func (a *App) publish(ctx context.Context) {
 }
 
 // openLocal opens the socket through which the command line reaches the
-// running instance: in the process with the auditor, which can do every act.
+// running instance: in the process with the auditor, which can do every act. A
+// further auditor has none.
 func (a *App) openLocal(context.Context) error {
-	if !a.has("auditor") || a.opts.Private {
+	if !a.has("auditor") || a.opts.Private || a.cfg.Home() != a.cfg.Data {
 		return nil
 	}
 	ln, err := listenLocal(socketPath(a.cfg.Data))

@@ -32,6 +32,12 @@ type Config struct {
 	// ClickHouse, registers, ledger, keysets, reports. Default data, beside
 	// the configuration file. The flag --data has precedence.
 	Data string `yaml:"data,omitempty"`
+	// Installation is the data folder of the installation that a further auditor
+	// or tap belongs to, on the same machine or on a shared volume. Identity, keysets,
+	// registers, ledger and reports are those in it, and data holds only what
+	// this process keeps for itself. Default: data. The flag --installation has
+	// precedence.
+	Installation string `yaml:"installation,omitempty"`
 	// DataMap is the path of the data map. Default datamap.yaml beside the
 	// configuration file; without one every resource is a gap.
 	DataMap string `yaml:"datamap,omitempty"`
@@ -223,7 +229,7 @@ func (c *Config) applyDefaults(dir string) {
 	if !kms.Is(c.Keys.KEK) {
 		c.Keys.KEK = under(dir, c.Keys.KEK)
 	}
-	for _, p := range []*string{&c.Data, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KMS.TokenFile, &c.Keys.KMS.CredentialsFile, &c.Keys.KMS.CAFile,
+	for _, p := range []*string{&c.Data, &c.Installation, &c.DataMap, &c.Controls, &c.CountryTable, &c.Keys.KMS.TokenFile, &c.Keys.KMS.CredentialsFile, &c.Keys.KMS.CAFile,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile, &c.ClickHouse.PasswordFile, &c.ClickHouse.Reader.PasswordFile, &c.Ledger.Publish.File,
 		&c.Console.TLSCertFile, &c.Console.TLSKeyFile, &c.Vault.Keys, &c.Vault.Pins, &c.Masking.Detectors} {
 		*p = under(dir, *p)
@@ -245,6 +251,15 @@ func (c *Config) applyDefaults(dir string) {
 	for i := range c.Alerts.Webhooks {
 		c.Alerts.Webhooks[i].SecretFile = under(dir, c.Alerts.Webhooks[i].SecretFile)
 	}
+}
+
+// Home is the folder in which the installation is: Installation, or Data where
+// there is no other.
+func (c *Config) Home() string {
+	if c.Installation == "" || filepath.Clean(c.Installation) == filepath.Clean(c.Data) {
+		return c.Data
+	}
+	return c.Installation
 }
 
 func under(dir, path string) string {

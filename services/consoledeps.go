@@ -60,11 +60,9 @@ func (l consoleLedger) State(ctx context.Context) (console.LedgerState, error) {
 // silence is how long a source may bring no line before it counts as silent.
 const silence = 15 * time.Minute
 
-// lastTimesQuery reads the last 26 hours of each source that have entries: a line
-// may be dated a day ahead.
-const lastTimesQuery = `SELECT source, max(event_time), max(ingest_time) FROM entries
- WHERE (source, toStartOfHour(event_time)) IN (SELECT source, hour FROM entries_hourly GROUP BY source, hour ORDER BY hour DESC LIMIT 26 BY source)
- GROUP BY source`
+// lastTimesQuery reads when the newest line of each source was received, after
+// its own time.
+const lastTimesQuery = `SELECT source, max(newest) AS line, line.2, line.1 FROM entries_quarterly GROUP BY source`
 
 type consoleSources struct{ a *App }
 
@@ -76,8 +74,8 @@ func (s consoleSources) Sources(ctx context.Context) ([]console.SourceState, err
 	last := map[string][2]time.Time{}
 	for _, row := range res.Rows {
 		name, _ := row[0].(string)
-		event, _ := row[1].(time.Time)
-		ingest, _ := row[2].(time.Time)
+		event, _ := row[2].(time.Time)
+		ingest, _ := row[3].(time.Time)
 		last[name] = [2]time.Time{event, ingest}
 	}
 	now := time.Now()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,25 +26,36 @@ var errInUse = errors.New("is in use by another process")
 // tables, they make one after another, under the lock of opening.
 type dataDir struct {
 	path    string
-	id      string // 16 hex digits, made with the folder
+	home    string // of what the installation shares: path, or another process's folder
+	id      string // 16 hex digits, made with home
 	targets []*os.File
 	opening *os.File // nil once the process has opened
 }
 
+// shared is what all processes of an installation have in one place.
+var shared = []string{"installation", "keys", "registers.db", "ledger", "reports"}
+
 // openDataDir makes the folder if it is missing, takes the locks of targets and
-// waits until no other process is opening.
-func openDataDir(ctx context.Context, path string, targets []string) (_ *dataDir, err error) {
+// waits until no other process is opening. home is where the installation is, path
+// itself or a folder that another process has made.
+func openDataDir(ctx context.Context, path, home string, targets []string) (_ *dataDir, err error) {
+	if path != home && !Installed(home) {
+		return nil, &text.Hint{
+			Err:  fmt.Errorf("there is no installation in the folder %s", home),
+			Hint: "name the data folder of the process with the ledger, and start that one first",
+		}
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("failed to make the data folder: %w", err)
 	}
-	d := &dataDir{path: path}
+	d := &dataDir{path: path, home: home}
 	defer func() {
 		if err != nil {
 			d.close()
 		}
 	}()
 	for _, t := range targets {
-		f, err := d.flock(t)
+		f, err := flock(path, t)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, &text.Hint{
 				Err:  fmt.Errorf("the data folder %s %w, which runs the %s", path, errInUse, t),
@@ -56,24 +68,24 @@ func openDataDir(ctx context.Context, path string, targets []string) (_ *dataDir
 		d.targets = append(d.targets, f)
 	}
 	for {
-		if d.opening, err = d.flock("opening"); !errors.Is(err, unix.EWOULDBLOCK) {
+		if d.opening, err = flock(home, "opening"); !errors.Is(err, unix.EWOULDBLOCK) {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("another process is opening the data folder %s: %w", path, ctx.Err())
+			return nil, fmt.Errorf("another process is opening the data folder %s: %w", home, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	if err == nil {
-		d.id, err = installationID(path)
+		d.id, err = installationID(home)
 	}
 	return d, err
 }
 
-// flock takes the lock of a name, or fails with EWOULDBLOCK.
-func (d *dataDir) flock(name string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(d.path, "lock."+name), os.O_RDWR|os.O_CREATE, 0o600)
+// flock takes the lock of a name in a folder, or fails with EWOULDBLOCK.
+func flock(dir, name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock."+name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("failed to open a lock of the data folder: %w", err)
 	}
@@ -100,8 +112,13 @@ func (d *dataDir) close() {
 	d.targets = nil
 }
 
+// join names a file of the installation, which is in home if processes share it.
 func (d *dataDir) join(parts ...string) string {
-	return filepath.Join(append([]string{d.path}, parts...)...)
+	dir := d.path
+	if slices.Contains(shared, parts[0]) {
+		dir = d.home
+	}
+	return filepath.Join(append([]string{dir}, parts...)...)
 }
 
 // Installed reports whether something is kept in the data folder already.

@@ -63,13 +63,13 @@ func RestoreKeys(ctx context.Context, c *Config, data []byte, ask func() (string
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(c.Data, "keys")
-	for _, path := range []string{filepath.Join(c.Data, "installation"), dir, filepath.Join(c.Data, "registers.db")} {
+	dir := filepath.Join(c.Home(), "keys")
+	for _, path := range []string{filepath.Join(c.Home(), "installation"), dir, filepath.Join(c.Home(), "registers.db")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return nil, &text.Hint{Err: fmt.Errorf("%s exists: keys are restored into an empty data folder only", path), Hint: "give another folder with --data"}
 		}
 	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+	if err := os.MkdirAll(c.Home(), 0o700); err != nil {
 		return nil, fmt.Errorf("failed to make the data folder: %w", err)
 	}
 	var undo []string
@@ -93,11 +93,11 @@ func RestoreKeys(ctx context.Context, c *Config, data []byte, ask func() (string
 	if err != nil {
 		return nil, err
 	}
-	undo = append(undo, filepath.Join(c.Data, "registers.db"), filepath.Join(c.Data, "registers.db-wal"), filepath.Join(c.Data, "registers.db-shm"))
+	undo = append(undo, filepath.Join(c.Home(), "registers.db"), filepath.Join(c.Home(), "registers.db-wal"), filepath.Join(c.Home(), "registers.db-shm"))
 	if err := restoreRegister(ctx, c, b, got, kek); err != nil {
 		return nil, err
 	}
-	if err := durable.New(filepath.Join(c.Data, "installation"), []byte(b.Installation+"\n"), 0o600); err != nil {
+	if err := durable.New(filepath.Join(c.Home(), "installation"), []byte(b.Installation+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("failed to write the installation's id: %w", err)
 	}
 	return &RestoreResult{Installation: b.Installation, Made: b.Made, Keysets: got.Keysets, LineKeys: got.LineKeys, Gone: got.Gone, Pseudonyms: len(got.Pseudonyms), KEK: made}, nil
@@ -161,7 +161,7 @@ func restoredKEK(ctx context.Context, c *Config, b *keys.Backup, dir string, ask
 
 // restoreRegister makes the registers, the trail of the restore first.
 func restoreRegister(ctx context.Context, c *Config, b *keys.Backup, got *keys.Restored, kek *keys.KEK) (err error) {
-	db, err := registers.Open(ctx, filepath.Join(c.Data, "registers.db"))
+	db, err := registers.Open(ctx, filepath.Join(c.Home(), "registers.db"))
 	if err != nil {
 		return err
 	}

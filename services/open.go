@@ -28,7 +28,7 @@ func (a *App) openData(ctx context.Context) (err error) {
 	if a.texts, err = text.Load(); err != nil {
 		return err
 	}
-	if a.dir, err = openDataDir(ctx, a.cfg.Data, a.opts.Targets); err != nil {
+	if a.dir, err = openDataDir(ctx, a.cfg.Data, a.cfg.Home(), a.opts.Targets); err != nil {
 		return err
 	}
 	a.onStop("data folder", func() error { a.dir.close(); return nil })

@@ -29,8 +29,19 @@ func ParseTargets(s string) ([]string, error) {
 	return out, nil
 }
 
-// CheckTargets refuses parts in several processes that could not meet.
+// CheckTargets refuses parts in several processes that could not meet, and a
+// second one of what an installation has once.
 func CheckTargets(targets []string, c *Config) error {
+	if c.Home() != c.Data {
+		for _, t := range targets {
+			if t != "auditor" && t != "tap" {
+				return &text.Hint{
+					Err:  fmt.Errorf("--target %s: an installation has one %s, with the data folder %s", strings.Join(targets, ","), t, c.Home()),
+					Hint: "run --target auditor or --target tap with another data folder, and the rest without installation",
+				}
+			}
+		}
+	}
 	if len(targets) == len(Targets) || (len(c.Kafka.Addresses) > 0 && c.ClickHouse.Address != "") {
 		return nil
 	}

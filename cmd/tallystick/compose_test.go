@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -119,8 +120,9 @@ func TestComposeIsSafe(t *testing.T) {
 func TestComposeRuns(t *testing.T) {
 	storetest.Need(t)
 	s := newSplit(t)
+	stops := map[string]func(){}
 	for name, command := range readCompose(t).runs() {
-		s.start(name, command)
+		stops[name] = s.start(name, command)
 	}
 	var console string
 	s.until("the console is there", func() bool {
@@ -183,6 +185,30 @@ func TestComposeRuns(t *testing.T) {
 	s.cli("", "report", "render", "gdpr-accountability", "--from", "2026-11-01", "--to", "2026-12-01", "--format", "json", "-o", out)
 	if b, err := os.ReadFile(out); err != nil || !bytes.Contains(b, []byte("gdpr-accountability")) {
 		t.Errorf("report: %v", err)
+	}
+
+	// A second auditor takes over from one that stops.
+	s.start("second auditor", []string{"run", "--target", "auditor", "--data", filepath.Join(s.dir, "second"), "--installation", filepath.Join(s.dir, "data"), "--metrics", "127.0.0.1:0"})
+	s.until("the second auditor has its lock", func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "second", "lock.auditor"))
+		return err == nil
+	})
+	stops["auditor"]()
+	if _, err := log.WriteString(s.envoyLine(lines)); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the second auditor stores entries", func() bool {
+		res, err := browser.Get(console + "/api/v1/entries?limit=100")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		return json.NewDecoder(res.Body).Decode(&page) == nil && len(page.Items) == lines+1
+	})
+	for _, shared := range []string{"installation", "keys", "registers.db", "ledger", "socket"} {
+		if _, err := os.Lstat(filepath.Join(s.dir, "second", shared)); err == nil {
+			t.Errorf("the second auditor has %s of its own", shared)
+		}
 	}
 }
 
@@ -291,8 +317,9 @@ func (s *split) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts a service until the test ends. It has to end well.
-func (s *split) start(name string, args []string) {
+// start starts a service until the test ends or stop is called. It has to end
+// well.
+func (s *split) start(name string, args []string) (stop func()) {
 	cmd := s.command(args...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -312,16 +339,20 @@ func (s *split) start(name string, args []string) {
 			}
 		}
 	}()
-	s.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-read
 		if err := cmd.Wait(); err != nil {
 			s.t.Errorf("%s: %v", name, err)
 		}
+	})
+	s.t.Cleanup(func() {
+		stop()
 		if s.t.Failed() {
 			s.t.Logf("log of %s:\n%s", name, log.String())
 		}
 	})
+	return stop
 }
 
 // cli runs a command of the service cli and returns what it printed.

@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) runCommand() *cobra.Command {
-	var target, level, listen string
+	var target, level, listen, installation, metrics string
 	var demo bool
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -38,18 +38,27 @@ func (c *cli) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.run(cmd.Context(), targets, demo, listen, logger(c.err, level))
+			return c.run(cmd.Context(), targets, demo, func(cfg *services.Config) {
+				for flag, key := range map[*string]*string{&listen: &cfg.Console.Listen, &installation: &cfg.Installation, &metrics: &cfg.Metrics.Listen} {
+					if *flag != "" {
+						*key = *flag
+					}
+				}
+			}, logger(c.err, level))
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "all", "all, or a list of "+strings.Join(services.Targets, ", ")+"; or masker, alone; or custodian, alone and with its own --config")
 	f.BoolVar(&demo, "demo", false, "run an invented company with thirty days of history and live traffic, in a data folder of its own")
 	f.StringVar(&listen, "listen", "", "address of the console (default console.listen)")
+	f.StringVar(&installation, "installation", "", "data folder of the installation that a further auditor or tap belongs to; --data is its own (default installation, or data)")
+	f.StringVar(&metrics, "metrics", "", "address of /metrics, /healthz and /readyz (default metrics.listen)")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
 
-func (c *cli) run(ctx context.Context, targets []string, demo bool, listen string, log *slog.Logger) (err error) {
+// run runs targets with the configuration as flags changes it.
+func (c *cli) run(ctx context.Context, targets []string, demo bool, flags func(*services.Config), log *slog.Logger) (err error) {
 	var show *services.Demo
 	if demo {
 		if c.dataPath == "" {
@@ -65,9 +74,7 @@ func (c *cli) run(ctx context.Context, targets []string, demo bool, listen strin
 	if err != nil {
 		return err
 	}
-	if listen != "" {
-		cfg.Console.Listen = listen
-	}
+	flags(cfg)
 	if show != nil {
 		if err := show.Tickets(cfg); err != nil {
 			return err

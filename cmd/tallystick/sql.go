@@ -23,9 +23,9 @@ func (c *cli) withOperations(ctx context.Context, f func(services.Operations) er
 	if err != nil {
 		return err
 	}
-	if !services.Installed(cfg.Data) {
+	if !services.Installed(cfg.Home()) {
 		return &text.Hint{
-			Err:  fmt.Errorf("there is no installation in the data folder %s", cfg.Data),
+			Err:  fmt.Errorf("there is no installation in the data folder %s", cfg.Home()),
 			Hint: "give the folder with --data, or make one with tallystick run or tallystick ingest",
 		}
 	}

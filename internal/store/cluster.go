@@ -14,12 +14,13 @@ import (
 // shardKeys are the divided tables and by what: the same row always goes to the
 // same shard, where its insert token is known. Findings have no stream.
 var shardKeys = map[string]string{
-	"entries_all":        "cityHash64(stream)",
-	"rejections_all":     "cityHash64(stream)",
-	"originals":          "cityHash64(stream)",
-	"findings_all":       "cityHash64(id)",
-	"entries_hourly_all": "cityHash64(source, hour)",
-	"completeness_all":   "cityHash64(source, hour)",
+	"entries_all":           "cityHash64(stream)",
+	"rejections_all":        "cityHash64(stream)",
+	"originals":             "cityHash64(stream)",
+	"findings_all":          "cityHash64(id)",
+	"entries_hourly_all":    "cityHash64(source, hour)", // until migration 14
+	"entries_quarterly_all": "cityHash64(source, quarter)",
+	"completeness_all":      "cityHash64(source, hour)",
 }
 
 // tokenSeconds is how long a cluster knows an insert token, if 10,000 later ones
@@ -73,6 +74,9 @@ var (
 	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)`)
 	renameTable = regexp.MustCompile(`^RENAME TABLE (\w+) TO (\w+)$`)
 	dropView    = regexp.MustCompile(`^DROP VIEW IF EXISTS (\w+)$`)
+	dropTable   = regexp.MustCompile(`^DROP TABLE IF EXISTS (\w+)$`)
+	truncate    = regexp.MustCompile(`^TRUNCATE TABLE IF EXISTS (\w+)$`)
+	insertInto  = regexp.MustCompile(`^INSERT INTO (\w+) `)
 	engine      = regexp.MustCompile(`\nENGINE = (\w*MergeTree)(\(([^)]*)\))?`)
 	window      = regexp.MustCompile(`non_replicated_deduplication_window = (\d+)`)
 	identifier  = regexp.MustCompile(`\w+`)
@@ -123,6 +127,15 @@ func (p *planner) plan(st statement) ([]statement, error) {
 	}
 	if dropView.MatchString(sql) {
 		return one(sql + p.on())
+	}
+	if m := dropTable.FindStringSubmatch(sql); m != nil {
+		return p.dropped(m[1]), nil
+	}
+	if m := truncate.FindStringSubmatch(sql); m != nil {
+		return one("TRUNCATE TABLE IF EXISTS " + p.local(m[1]) + p.on())
+	}
+	if insertInto.MatchString(sql) { // one node reads and writes the tables that show all
+		return one(sql)
 	}
 	head, _, _ := strings.Cut(sql, "\n")
 	return nil, fmt.Errorf("there is no form for a cluster of: %s", head)
@@ -190,6 +203,15 @@ func (p *planner) altered(name, rest string) []statement {
 	out := []statement{{sql: p.alter(name) + rest}}
 	if shardKeys[name] != "" && strings.Contains(rest, "COLUMN") {
 		out = append(out, statement{sql: "DROP TABLE IF EXISTS " + name + p.on() + " SYNC"}, statement{sql: p.distributed(name)})
+	}
+	return out
+}
+
+// dropped removes a table and, if it is divided, the one that shows all of it.
+func (p *planner) dropped(name string) []statement {
+	out := []statement{{sql: "DROP TABLE IF EXISTS " + name + p.on() + " SYNC"}}
+	if local := p.local(name); local != name {
+		out = append(out, statement{sql: "DROP TABLE IF EXISTS " + local + p.on() + " SYNC"})
 	}
 	return out
 }

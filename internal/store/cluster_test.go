@@ -76,8 +76,9 @@ func TestOnCluster(t *testing.T) {
 	t.Run("tokens", func(t *testing.T) { insertCountsOnce(t, openCluster(t)) })
 	s := openCluster(t)
 	t.Run("superseded", func(t *testing.T) { supersededAreHidden(t, s) })
+	t.Run("rollups", func(t *testing.T) { rollupsAreExact(t, openCluster(t)) })
 	t.Run("divided", func(t *testing.T) {
-		for _, name := range []string{"entries_all", "rejections_all", "findings_all", "originals", "entries_hourly_all", "completeness_all"} {
+		for _, name := range []string{"entries_all", "rejections_all", "findings_all", "originals", "entries_quarterly_all", "completeness_all"} {
 			if got := scalar(t, s, "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = '"+name+"'"); got != "Distributed" {
 				t.Errorf("%s is a %v table", name, got)
 			}

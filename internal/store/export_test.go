@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"testing"
 
 	"github.com/tallystick/tallystick/audit"
 )
@@ -15,6 +16,25 @@ var (
 )
 
 type Migration = migration
+
+func (m migration) Version() uint32 { return m.version }
+
+// Apply carries the statements of a migration out.
+func (s *Store) Apply(t testing.TB, m Migration) {
+	t.Helper()
+	p := newPlanner(s.layout, migrations())
+	for _, st := range statements(m.sql) {
+		plan, err := p.plan(st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range plan {
+			if err := s.conn.Exec(t.Context(), one.sql); err != nil {
+				t.Fatalf("%s: %v", one.sql, err)
+			}
+		}
+	}
+}
 
 func NewMigration(version uint32, name, sql string) Migration { return Migration{version, name, sql} }
 

@@ -87,7 +87,7 @@ func (s *Store) Attempt(ctx context.Context, id string, version uint16) (begun, 
 // Discard removes what an attempt at a later version left behind.
 func (s *Store) Discard(ctx context.Context, id string, version uint16) error {
 	for _, t := range []struct{ table, id string }{
-		{"entries_all", "chunk"}, {"rejections_all", "chunk"}, {"findings_all", "chunk"}, {"capsules", "chunk"}, {"originals", "chunk"}, {"entries_hourly_all", "chunk"}, {"completeness_all", "chunk"}, {"chunks", "id"},
+		{"entries_all", "chunk"}, {"rejections_all", "chunk"}, {"findings_all", "chunk"}, {"capsules", "chunk"}, {"originals", "chunk"}, {"entries_quarterly_all", "chunk"}, {"completeness_all", "chunk"}, {"chunks", "id"},
 	} {
 		ctx := clickhouse.Context(ctx, clickhouse.WithSettings(withMutations()), clickhouse.WithParameters(ofChunk(id, version)))
 		if err := s.conn.Exec(ctx, s.layout.alter(t.table)+" DELETE WHERE "+t.id+" = {chunk:String} AND version = {version:UInt16}"); err != nil {
@@ -100,38 +100,6 @@ func (s *Store) Discard(ctx context.Context, id string, version uint16) error {
 func withMutations() clickhouse.Settings {
 	set := base()
 	set["mutations_sync"] = 2
-	return set
-}
-
-// TakeOff adds to the rollups the rows that take the version before c's off.
-// Nobody sees them until that version is superseded.
-func (s *Store) TakeOff(ctx context.Context, c *audit.Chunk) error {
-	const before = " WHERE chunk = {chunk:String} AND version = {before:UInt16} "
-	params := ofChunk(c.ID, c.Version)
-	params["before"] = fmt.Sprint(c.Version - 1)
-	const as = "{chunk:String}, {version:UInt16} "
-	for _, sql := range []string{
-		`INSERT INTO entries_hourly_all SELECT toStartOfHour(event_time) AS hour, source, system_key, outcome, tls_version, principal_type, transfer_kind,
-			toUInt64(-toInt64(count())), toUInt64(-toInt64(countIf(outcome = 'denied'))), toUInt64(-toInt64(countIf(subject_count > 0))),
-			toUInt64(-toInt64(countIf(special_category))), toUInt64(-toInt64(countIf(notEmpty(categories) AND NOT purpose_documented))),
-			toUInt64(-toInt64(sum(bytes_out))), ` + as + "FROM entries_all" + before + "GROUP BY hour, source, system_key, outcome, tls_version, principal_type, transfer_kind",
-		`INSERT INTO completeness_all SELECT source, toStartOfHour(event_time) AS hour, toUInt64(-toInt64(count())), 0, 0, ` + as +
-			"FROM entries_all" + before + "GROUP BY source, hour",
-		`INSERT INTO completeness_all SELECT source, toStartOfHour(rejections.hour) AS h, toUInt64(-toInt64(count())), 0, toUInt64(-toInt64(count())), ` + as +
-			"FROM rejections" + before + "AND reason != 'tap' GROUP BY source, h",
-	} {
-		ctx := clickhouse.Context(ctx, clickhouse.WithSettings(withoutTokens()), clickhouse.WithParameters(params))
-		if err := s.conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("failed to take version %d of a chunk off its rollups: %w", c.Version-1, err)
-		}
-	}
-	return nil
-}
-
-// withoutTokens are settings for rows of an attempt, which is discarded whole.
-func withoutTokens() clickhouse.Settings {
-	set := base()
-	set["async_insert"], set["insert_deduplicate"] = 0, 0
 	return set
 }
 

@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func Store(d *reports.Definition, empty bool) Fixed {
 	}
 	if empty {
 		for name, r := range f.byName {
-			if r.Rows = nil; name == "summary" || name == "findings_total" {
+			if r.Rows = nil; slices.Contains([]string{"summary", "people", "systems", "findings_total"}, name) {
 				r.Rows = [][]any{make([]any, len(r.Columns))}
 				for i := range r.Columns {
 					r.Rows[0][i] = uint64(0)

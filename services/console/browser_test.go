@@ -63,7 +63,7 @@ func TestBrowser(t *testing.T) {
 	}
 	pages := map[string]string{
 		"overview": "/", "findings": "/findings", "findings-each": "/findings?rows=each", "gaps": "/gaps", "entries": "/entries", "sources": "/sources?period=30d",
-		"reports": "/reports", "run": "/reports/1", "number": "/reports/1/number/entries", "approvals": "/approvals", "suppressions": "/suppressions",
+		"reports": "/reports", "run": "/reports/1", "number": "/reports/1/number/entries", "approvals": "/approvals", "suppressions": "/suppressions", "holds": "/holds",
 		"trail": "/trail", "users": "/users", "docs": "/docs/", "error": "/nothing",
 		"finding": first("/findings?rows=each&control=AC-01", `main tbody a`), "entry": first("/entries", `main tbody a`),
 	}

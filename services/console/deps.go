@@ -52,7 +52,7 @@ type Store interface {
 	Select(ctx context.Context, query string, args ...any) (*store.Result, error)
 }
 
-// Registers are the accounts, the trail, the approvals and the suppressions;
+// Registers are the accounts, the trail, the approvals, the suppressions and the holds;
 // *registers.DB is them.
 type Registers interface {
 	Accounts
@@ -61,6 +61,7 @@ type Registers interface {
 	Approvals
 	Suppressions
 	Alerts
+	Holds
 }
 
 // Accounts keeps the users.

@@ -101,7 +101,7 @@ func (s *Console) entriesPage(r *request) error {
 	for q, into := range map[string]*[]string{
 		`SELECT DISTINCT source AS v FROM entries_hourly ORDER BY v LIMIT 200`:                            &v.Sources,
 		`SELECT DISTINCT system_key AS v FROM entries_hourly WHERE system_key != '' ORDER BY v LIMIT 200`: &v.Systems,
-		`SELECT DISTINCT purpose AS v FROM entries WHERE purpose != '' ORDER BY v LIMIT 200`:              &v.Purposes,
+		`SELECT DISTINCT purpose AS v FROM entries_quarterly WHERE purpose != '' ORDER BY v LIMIT 200`:    &v.Purposes,
 	} {
 		if *into, err = s.distinct(r, q); err != nil {
 			return err

@@ -11,11 +11,11 @@ import (
 // outcomes are the values of outcome from the bottom of a bar upwards.
 var outcomes = []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeAborted, audit.OutcomeUnknown}
 
-// The queries of the charts over time. Hours and days are read from the sums
-// by hour; shorter steps only ever cover a few hours of entries.
+// The queries of the charts over time. All steps but the shortest are read from
+// the counts per quarter of an hour; that one is of a record of few entries.
 const (
-	outcomesQuery = `SELECT intDiv(toInt64(toUnixTimestamp(hour)), {step:Int64}) * {step:Int64} AS bucket, outcome AS part, sum(entries) AS n FROM entries_hourly
- WHERE hour >= toStartOfHour(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND hour < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+	outcomesQuery = `SELECT intDiv(toInt64(toUnixTimestamp(quarter)), {step:Int64}) * {step:Int64} AS bucket, outcome AS part, sum(entries) AS n FROM entries_quarterly
+ WHERE quarter >= toStartOfFifteenMinutes(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND quarter < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
  GROUP BY bucket, part ORDER BY bucket`
 	minutesQuery = `SELECT intDiv(toInt64(toUnixTimestamp(event_time)), {step:Int64}) * {step:Int64} AS bucket, outcome AS part, count() AS n FROM entries
  WHERE event_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
@@ -32,14 +32,24 @@ type overTime struct {
 	step, first int64 // seconds
 }
 
-// over makes bars of five minutes for up to three hours, of an hour for up to
-// three days, else of a day.
-func (r *request) over(p period, id string) *overTime {
+const (
+	fiveMinutes = 300
+	quarter     = 900
+	// fewEntries can be read whole for a chart.
+	fewEntries = 1_000_000
+)
+
+// over makes bars of minutes for up to three hours, of an hour for up to three
+// days, else of a day. Those of minutes are five while the record has few
+// entries, then fifteen.
+func (r *request) over(p period, id string, entries uint64) *overTime {
 	c := &overTime{from: p.From, until: p.Until, step: 86400}
 	unit, span := "day", p.Until.Sub(p.From)
 	switch {
+	case span <= 3*time.Hour && entries <= fewEntries:
+		c.step, unit = fiveMinutes, "minutes"
 	case span <= 3*time.Hour:
-		c.step, unit = 300, "minutes"
+		c.step, unit = quarter, "quarter"
 	case span <= 72*time.Hour:
 		c.step, unit = 3600, "hour"
 	}
@@ -87,21 +97,21 @@ func (c *overTime) read(ctx context.Context, s *Console, q string) error {
 	return nil
 }
 
-func (s *Console) outcomeChart(r *request, p period) (chart, error) {
-	c := r.over(p, "accesses")
+func (s *Console) outcomeChart(r *request, p period, entries uint64) (chart, error) {
+	c := r.over(p, "accesses", entries)
 	for _, o := range outcomes {
 		c.part(string(o), r.p.T("console.outcome."+string(o), nil))
 	}
 	q := outcomesQuery
-	if c.step < 3600 {
+	if c.step == fiveMinutes {
 		q = minutesQuery
 	}
 	err := c.read(r.Request.Context(), s, q)
 	return c.shown(), err
 }
 
-func (s *Console) violationChart(r *request, p period) (chart, error) {
-	c := r.over(p, "violations")
+func (s *Console) violationChart(r *request, p period, entries uint64) (chart, error) {
+	c := r.over(p, "violations", entries)
 	for i := len(severityNames) - 1; i >= 0; i-- { // the worst on top
 		c.part(severityNames[i], r.p.T("console.severity."+severityNames[i], nil))
 	}

@@ -172,7 +172,8 @@ func (period) Keys() []string { return []string{"24h", "7d", "30d", "365d"} }
 func (p period) FromDay() string  { return p.From.Format(time.DateOnly) }
 func (p period) UntilDay() string { return p.Until.Add(-time.Nanosecond).Format(time.DateOnly) }
 
-// ofPeriod reads ?from=&to= (days, UTC, both included) or ?period=.
+// ofPeriod reads ?from=&to= (days, UTC, both included) or ?period=. It begins and
+// ends with an hour.
 func (r *request) ofPeriod(fallback string) (period, error) {
 	if from, to := r.Query("from"), r.Query("to"); from != "" || to != "" {
 		f, err1 := time.Parse(time.DateOnly, from)
@@ -190,8 +191,8 @@ func (r *request) ofPeriod(fallback string) (period, error) {
 	if !ok {
 		return period{}, errBadInput
 	}
-	// A line may be a little ahead of this clock.
-	until := r.now().Truncate(time.Minute).Add(6 * time.Minute)
+	// A line may be a little ahead of this clock; whole hours are what rollups know.
+	until := r.now().Add(6 * time.Minute).Truncate(time.Hour).Add(time.Hour)
 	return period{From: until.AddDate(0, 0, -days), Until: until, Key: key}, nil
 }
 

@@ -47,6 +47,7 @@ var (
 	maskingRoles   = []registers.Role{registers.RoleOfficer, registers.RoleEngineer}
 	entriesRoles   = []registers.Role{registers.RoleOfficer, registers.RoleAuditor}
 	sourcesRoles   = []registers.Role{registers.RoleOfficer, registers.RoleAuditor, registers.RoleEngineer, registers.RoleAdministrator}
+	holdsRoles     = []registers.Role{registers.RoleOfficer, registers.RoleAuditor, registers.RoleKeyOfficer}
 	trailRoles     = []registers.Role{registers.RoleAdministrator, registers.RoleAuditor}
 	decidingRoles  = []registers.Role{registers.RoleOfficer, registers.RoleKeyOfficer, registers.RoleAdministrator}
 	approvalsRoles = append([]registers.Role{registers.RoleAuditor}, decidingRoles...)
@@ -80,6 +81,9 @@ func (s *Console) table() []route {
 		{Method: get, Path: "/suppressions", Roles: findingsRoles, Summary: "console.nav.suppressions", Nav: true, Handler: s.suppressionsPage},
 		{Method: post, Path: "/suppressions", Roles: officer, Summary: "console.route.suppress", Handler: s.addSuppression},
 		{Method: post, Path: "/suppressions/:id/end", Roles: officer, Summary: "console.route.unsuppress", Handler: s.endSuppression},
+		{Method: get, Path: "/holds", Roles: holdsRoles, Summary: "console.nav.holds", Nav: true, Handler: s.holdsPage},
+		{Method: post, Path: "/holds", Roles: officer, Summary: "console.route.hold", Handler: s.addHold},
+		{Method: post, Path: "/holds/:id/lift", Roles: officer, Summary: "console.route.lift", Handler: s.endHold},
 		{Method: get, Path: "/trail", Roles: trailRoles, Summary: "console.nav.trail", Nav: true, Handler: s.trailPage},
 		{Method: get, Path: "/users", Roles: administrator, Summary: "console.nav.users", Nav: true, Handler: s.usersPage},
 		{Method: post, Path: "/users", Roles: administrator, Summary: "console.route.useradd", Handler: s.addUser},
@@ -108,6 +112,9 @@ func (s *Console) table() []route {
 		{Method: get, Path: "/api/v1/reports", Roles: entriesRoles, Summary: "console.api.reports", Handler: s.apiReports, Answer: apiPage[ReportKind]{}},
 		{Method: get, Path: "/api/v1/runs", Roles: entriesRoles, Summary: "console.api.runs", Handler: s.apiRuns, Query: []string{"limit"}, Answer: apiPage[ReportRun]{}},
 		{Method: get, Path: "/api/v1/trail", Roles: trailRoles, Summary: "console.api.trail", Handler: s.apiTrail, Query: []string{"limit"}, Answer: apiPage[registers.Act]{}},
+		{Method: get, Path: "/api/v1/holds", Roles: holdsRoles, Summary: "console.api.holds", Handler: s.apiHolds, Answer: apiPage[Hold]{}},
+		{Method: post, Path: "/api/v1/holds", Roles: officer, Summary: "console.api.hold", Handler: s.apiHold, Takes: HoldOrder{}, Answer: Hold{}},
+		{Method: post, Path: "/api/v1/holds/:id/lift", Roles: officer, Summary: "console.api.lift", Handler: s.apiLiftHold, Takes: HoldLift{}, Answer: apiPage[Hold]{}},
 		{Method: post, Path: "/api/v1/detect", Roles: findingsRoles, Summary: "console.api.detect", Handler: s.apiDetect, Body: documentForms, Answer: apiDetected{}},
 		{Method: post, Path: "/api/v1/mask", Roles: maskingRoles, Summary: "console.api.mask", Handler: s.apiMask, Body: documentForms, Query: []string{"policy"}, Masked: true},
 		{Method: post, Path: "/api/v1/erasures", Roles: officer, Summary: "console.api.erase", Handler: s.apiErase, Takes: ErasureOrder{}, Answer: erased.Answer{}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/retention"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/store/storetest"
@@ -122,7 +123,7 @@ func seedFindings(r *rand.Rand, entries []audit.Entry, chunk string) []audit.Fin
 	return out
 }
 
-// seedRegisters makes requests, a suppression, a report run and a schedule.
+// seedRegisters makes requests, a suppression, holds, a report run and a schedule.
 func seedRegisters(t testing.TB, s *site) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now().UTC()
@@ -132,6 +133,20 @@ func seedRegisters(t testing.TB, s *site) {
 		}
 	}
 	if _, err := s.registers.Suppress(ctx, registers.Suppression{Control: "EX-03", System: "shop", Resource: "/search", Reason: "The search form moves to POST with release 4.2", By: "dana", Until: now.AddDate(0, 1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []retention.Hold{
+		{Reason: "matter 2026-17, letter of the court of 3 November", Source: "shop", Class: retention.Entries, From: now.AddDate(0, -2, 0).Truncate(24 * time.Hour), Until: now.Truncate(24 * time.Hour)},
+		{Reason: "inquiry of the authority", Subjects: []string{"v1.d1121.c2VsZi1jdXN0b21lci0x", "v1.d1120.c2VsZi1jdXN0b21lci0y"}},
+		{Reason: "objection pending", Request: "DSR-7"},
+		{Reason: "move to another host"},
+	} {
+		h.By = "dana"
+		if _, err := s.registers.AddHold(ctx, h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.registers.LiftHold(ctx, 4, "dana", "moved, and verified there"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.reports.Order(ctx, console.ReportOrder{Kind: "gdpr-accountability", Language: "en", From: now.AddDate(0, -1, 0), Until: now, By: "dana"}); err != nil {

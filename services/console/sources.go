@@ -33,12 +33,9 @@ const hoursQuery = `SELECT source, hour, sum(received) AS lines, sum(rejected) A
  WHERE hour >= toStartOfHour(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND hour < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
  GROUP BY source, hour ORDER BY hour DESC`
 
-// lastLinesQuery reads the last 26 hours of each source that have entries: a line
-// may be dated a day ahead.
-const lastLinesQuery = `SELECT source, max(ingest_time) AS last_line,
- dateDiff('millisecond', argMax(event_time, (ingest_time, event_time)), max(ingest_time)) AS behind FROM entries
- WHERE (source, toStartOfHour(event_time)) IN (SELECT source, hour FROM entries_hourly GROUP BY source, hour ORDER BY hour DESC LIMIT 26 BY source)
- GROUP BY source`
+// lastLinesQuery reads of each source when its newest line was received, and how
+// long after its own time.
+const lastLinesQuery = `SELECT source, max(newest) AS line, line.1 AS last_line, dateDiff('millisecond', line.2, line.1) AS behind FROM entries_quarterly GROUP BY source`
 
 // hours reads the hours of the logs in p that have lines, newest first.
 func (s *Console) hours(ctx context.Context, p period) ([]SourceHour, error) {

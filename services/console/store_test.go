@@ -11,6 +11,7 @@ import (
 
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/console"
 )
 
@@ -94,8 +95,16 @@ func TestOverStore(t *testing.T) {
 		t.Errorf("shop: %+v", x)
 	}
 	overview := b.get("/?period=7d").Body.String()
-	if !strings.Contains(overview, "of 1,200 entries;") {
-		t.Error("the overview does not count 1,200 entries")
+	personal, denied := number(t, st, "SELECT countIf(notEmpty(categories)) FROM entries"), number(t, st, "SELECT countIf(outcome = 'denied') FROM entries")
+	catalogue, err := text.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := catalogue.For("en")
+	for _, want := range []string{"of 1,200 entries; " + p.Int(uint64(denied)) + " ", ">" + p.Int(uint64(personal)) + "<"} {
+		if !strings.Contains(overview, want) {
+			t.Errorf("the overview lacks %q", want)
+		}
 	}
 }
 

@@ -91,6 +91,14 @@ func (v view) When(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime=%q>%s</time>`, t.UTC().Format(time.RFC3339), template.HTMLEscapeString(v.Date(t)+t.UTC().Format(" 15:04:05"))))
 }
 
+// Moment is a time as text, UTC to the minute, or to the day where it is midnight.
+func (v view) Moment(t time.Time) string {
+	if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+		return v.Date(t)
+	}
+	return v.Date(t) + t.Format(" 15:04")
+}
+
 // Days are the days of a period whose end is not in it.
 func (v view) Days(from, until time.Time) template.HTML {
 	day := func(t time.Time) string {

@@ -1,11 +1,13 @@
 // Command store measures how the table of entries keeps them: the bytes that
 // each column takes under each codec, and for whole tables in several orders and
-// codecs the bytes of an entry, the processor time of inserts with their merges, and
-// the times of the questions that console and reports ask most. It generates its
-// entries within the embedded engine, prints, and decides nothing.
+// codecs the bytes of an entry, the processor time of inserts with their merges, the
+// parts and bytes of each table, and the times of the questions that console and
+// reports ask most, now and as they were asked before. It generates its entries
+// within the embedded engine, prints, and decides nothing. TMPDIR says where its data
+// is meanwhile: some 35 bytes an entry and table, and as much again while parts merge.
 //
 //	go run ./internal/bench/store -rows 2000000 -columns
-//	go run ./internal/bench/store -rows 100000000 -layouts present,words_lz4
+//	go run ./internal/bench/store -rows 100000000 -layouts present -limit 2h
 package main
 
 import (

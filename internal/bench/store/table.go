@@ -13,6 +13,9 @@ import (
 //go:embed entries.sql
 var generator string
 
+//go:embed findings.sql
+var findings string
+
 // table is the product's tables with entries_all in a layout.
 type table struct {
 	engine *engine
@@ -32,9 +35,15 @@ func (t *table) measure(ctx context.Context, rows, batch int, limit time.Duratio
 	if err != nil {
 		return err
 	}
+	if err := t.find(filled); err != nil {
+		return err
+	}
 	fmt.Printf("%s: %d entries, generated and inserted in %v; inserts of 100,000 with their merges: %.2f µs of processor time an entry\n",
 		t.layout.name, filled, took.Round(time.Second), insert)
 	if err := t.bytes(); err != nil {
+		return err
+	}
+	if err := t.tables(); err != nil {
 		return err
 	}
 	return t.askAll()
@@ -94,12 +103,21 @@ func (t *table) timeInserts() (float64, error) {
 			return 0, err
 		}
 	}
-	for _, name := range []string{"entries_all", "entries_hourly_all", "completeness_all"} {
+	for _, name := range []string{"entries_all", "entries_quarterly_all", "completeness_all"} {
 		if err := t.engine.exec("TRUNCATE TABLE " + db + "." + name); err != nil {
 			return 0, err
 		}
 	}
 	return float64(used.Microseconds()) / (rounds * ready * n), nil
+}
+
+// find inserts the findings of a year, at most some two million.
+func (t *table) find(rows int) error {
+	sql := strings.ReplaceAll(findings[strings.Index(findings, "INSERT"):], "{share}", strconv.Itoa(max(50, rows/200_000)))
+	if _, err := t.engine.ask(t.layout.database(), sql, insertSettings); err != nil {
+		return err
+	}
+	return t.quiet()
 }
 
 func (t *table) generate(into string, from, rows int) error {
@@ -173,6 +191,24 @@ func (t *table) bytes() error {
 	fmt.Printf("  %.1f bytes an entry in %.0f parts: skip indexes %.2f, marks and keys %.2f; digests (%s) %.1f\n", number(r[0]), number(r[1]), number(r[2]), number(r[3]),
 		strings.Join(digests, ", "), apart)
 	fmt.Printf("  columns of wide parts: %.1f: %s\n", sum, strings.Join(list, ", "))
+	return nil
+}
+
+// tables prints what each table takes for an entry, and its parts.
+func (t *table) tables() error {
+	a, err := t.engine.ask(t.layout.database(), `SELECT table, sum(bytes_on_disk), sum(rows), count() FROM system.parts
+ WHERE active AND database = currentDatabase() GROUP BY table HAVING sum(rows) > 10 ORDER BY sum(bytes_on_disk) DESC`, nil)
+	if err != nil {
+		return err
+	}
+	entries, err := t.engine.number(t.layout.database(), "SELECT count() FROM entries_all")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %-24s %14s %14s %6s %14s\n", "table", "MB", "rows", "parts", "bytes an entry")
+	for _, r := range a.Data {
+		fmt.Printf("  %-24s %14.1f %14.0f %6.0f %14.3f\n", r[0], number(r[1])/1e6, number(r[2]), number(r[3]), number(r[1])/entries)
+	}
 	return nil
 }
 
