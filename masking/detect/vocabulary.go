@@ -142,8 +142,8 @@ func (t *tails) may(s string, end int) bool {
 	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_' || s[end-1] == ']') {
 		end--
 	}
-	if end > 2 && plainClass[s[end-2]]&alnum != 0 && t[tail(s[end-1], s[end-2])] == 0 {
-		return false // as most
+	if end > 2 && plainClass[s[end-1]]&plainClass[s[end-2]]&plainClass[s[end-3]]&alnum != 0 {
+		return t[tail(s[end-1], s[end-2])]>>(s[end-3]&31)&1 != 0 // as most
 	}
 	var last [3]byte
 	n := 0
@@ -184,6 +184,14 @@ func lookUp(h uint32) *entry {
 // maxName is the longest name that is read before a value.
 const maxName = 48
 
+// letters are the bytes that a name has beside its separators.
+var letters = func() (t [256]bool) {
+	for c := range t {
+		t[c] = isAlnum(byte(c)) || c >= 0x80
+	}
+	return t
+}()
+
 // label is a name before a value, and what it says.
 type label struct {
 	start int
@@ -199,24 +207,23 @@ func readLabel(s string, end int) (l label) {
 	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_') { // email_2
 		end--
 	}
-	whole, part, i := uint32(basis), uint32(basis), end
+	whole, part, parts, i := uint32(basis), uint32(basis), 0, end
 	exact := noKind
 	for i > 0 && end-i < maxName {
 		c := s[i-1]
-		if plainClass[c]&alnum == 0 && c < 0x80 {
+		if !letters[c] {
 			if c != '_' && c != '-' && c != '.' && c != '[' && c != ']' {
 				break
 			}
 			i--
 			continue
 		}
-		whole, part = mix(whole, c), mix(part, c)
+		if whole = mix(whole, c); parts > 0 {
+			part = mix(part, c)
+		}
 		i--
-		if i > 0 {
-			b := s[i-1]
-			if (plainClass[b]&alnum != 0 || b >= 0x80) && (!isUpper(c) || isUpper(b)) {
-				continue // within a part
-			}
+		if i > 0 && letters[s[i-1]] && (!isUpper(c) || isUpper(s[i-1])) {
+			continue // within a part
 		}
 		exact = noKind
 		if e := lookUp(whole); e != nil {
@@ -233,13 +240,14 @@ func readLabel(s string, end int) (l label) {
 		} else {
 			l.empty = false
 		}
-		if part != whole {
+		if parts > 0 {
 			if e := lookUp(part); e != nil {
 				l.kinds |= e.kinds
 				l.other = l.other || e.other
 			}
 		}
 		part = basis
+		parts++
 	}
 	if exact != noKind {
 		l.field, l.exact = exact, true

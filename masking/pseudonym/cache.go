@@ -11,12 +11,16 @@ import (
 // shards is how many locks the cache has.
 const shards = 16
 
-// entry is what a token was made of. Keys are compared by identity: a new key
-// never meets a token of an old one.
+// slot is where a token is kept. Keys are compared by identity: a new key never
+// meets a token of an old one.
+type slot struct {
+	prf  *keys.PRF
+	hash uint64 // of kind and value
+}
+
+// entry is a token, and of which value it is: two values may have one hash.
 type entry struct {
-	prf   *keys.PRF
-	kind  string
-	value string
+	kind, value, token string
 }
 
 // cache remembers recent tokens. Each shard has two generations: when the young
@@ -29,49 +33,49 @@ type cache struct {
 
 type shard struct {
 	mu         sync.Mutex
-	young, old map[entry]string // guarded by mu
-	_          [40]byte         // keeps neighbours off one cache line
+	young, old map[slot]entry // guarded by mu
+	_          [40]byte       // keeps neighbours off one cache line
 }
 
 func newCache(size int) *cache {
 	c := &cache{seed: maphash.MakeSeed(), limit: max(size/shards/2, 1)}
 	for i := range c.shards {
-		c.shards[i].young = map[entry]string{}
+		c.shards[i].young = map[slot]entry{}
 	}
 	return c
 }
 
-func (c *cache) shard(k entry) *shard {
-	return &c.shards[maphash.String(c.seed, k.value)%shards]
+// slot is that of a value.
+func (c *cache) slot(prf *keys.PRF, kind, value string) slot {
+	// The odd factor keeps a kind and a value that are the same text apart.
+	return slot{prf, maphash.String(c.seed, value) + maphash.String(c.seed, kind)*0x9e3779b97f4a7c15}
 }
 
-func (c *cache) get(k entry) (string, bool) {
-	s := c.shard(k)
+func (c *cache) get(k slot, kind, value string) (string, bool) {
+	s := &c.shards[k.hash%shards]
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t, ok := s.young[k]; ok {
-		return t, true
+	e, ok := s.young[k]
+	if !ok {
+		if e, ok = s.old[k]; ok {
+			s.keep(c.limit, k, e)
+		}
 	}
-	t, ok := s.old[k]
-	if ok {
-		k.value = strings.Clone(k.value)
-		s.keep(c.limit, k, t)
-	}
-	return t, ok
+	s.mu.Unlock()
+	return e.token, ok && e.kind == kind && e.value == value
 }
 
-func (c *cache) put(k entry, token string) {
-	s := c.shard(k)
-	k.kind, k.value = strings.Clone(k.kind), strings.Clone(k.value) // not the whole line
+func (c *cache) put(k slot, kind, value, token string) {
+	s := &c.shards[k.hash%shards]
+	e := entry{strings.Clone(kind), strings.Clone(value), token} // not the whole line
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keep(c.limit, k, token)
+	s.keep(c.limit, k, e)
+	s.mu.Unlock()
 }
 
 // keep puts an entry into the young generation; mu is held.
-func (s *shard) keep(limit int, k entry, token string) {
+func (s *shard) keep(limit int, k slot, e entry) {
 	if len(s.young) >= limit {
-		s.old, s.young = s.young, make(map[entry]string, limit)
+		s.old, s.young = s.young, make(map[slot]entry, limit)
 	}
-	s.young[k] = token
+	s.young[k] = e
 }

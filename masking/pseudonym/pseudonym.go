@@ -97,12 +97,12 @@ func (m *Maker) Token(prf *keys.PRF, kind, value string) string { return m.token
 
 // token looks the token up or makes it.
 func (m *Maker) token(prf *keys.PRF, kind, value string) string {
-	k := entry{prf: prf, kind: kind, value: value}
-	if t, ok := m.cache.get(k); ok {
+	k := m.cache.slot(prf, kind, value)
+	if t, ok := m.cache.get(k, kind, value); ok {
 		return t
 	}
 	t := Token(prf, kind, value)
-	m.cache.put(k, t)
+	m.cache.put(k, kind, value, t)
 	return t
 }
 
