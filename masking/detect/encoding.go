@@ -2,7 +2,9 @@ package detect
 
 import (
 	"encoding/base64"
+	bits64 "math/bits"
 	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
@@ -80,26 +82,51 @@ func (d *Detector) within(sc *scanner, b *buffers, level int) {
 // query with percent-encoding, or what is within reach of an escape of JSON.
 func (sc *scanner) window() (from, to int) {
 	s := sc.s
-	from, to = sc.first, sc.last
-	stops := &parameterEnds
-	if sc.slashed {
-		from, to = max(0, from-reach), min(len(s), to+reach)
-		stops = &wordEnds
+	if !sc.slashed {
+		return parameterStart(s, sc.first), parameterEnd(s, sc.last)
 	}
-	for from > 0 && !stops[s[from-1]] {
-		from--
+	from, to = max(0, sc.first-reach), min(len(s), sc.last+reach)
+	from = strings.LastIndexByte(s[:from], ' ') + 1
+	if n := strings.IndexByte(s[to:], ' '); n >= 0 {
+		return from, to + n
 	}
-	for to < len(s) && !stops[s[to]] {
-		to++
-	}
-	return from, to
+	return from, len(s)
 }
 
-// The bytes that a window ends at.
-var (
-	parameterEnds = [256]bool{' ': true, '&': true, '?': true, '"': true, ';': true}
-	wordEnds      = [256]bool{' ': true}
-)
+// parameterStart is the offset behind the last byte before s[i] that ends a
+// parameter.
+func parameterStart(s string, i int) int {
+	for ; i >= 8; i -= 8 {
+		if ends := parameterEnds(eight(s, i-8)); ends != 0 {
+			return i - bits64.LeadingZeros64(ends)>>3
+		}
+	}
+	for i > 0 && parameterEnds(uint64(s[i-1])) == 0 {
+		i--
+	}
+	return i
+}
+
+// parameterEnd is the offset of the first byte from s[i] on that ends a parameter.
+func parameterEnd(s string, i int) int {
+	for ; i < len(s); i += 8 {
+		if ends := parameterEnds(word(s, i)); ends != 0 {
+			return i + bits64.TrailingZeros64(ends)>>3
+		}
+	}
+	return len(s)
+}
+
+// parameterEnds has the high bit of each byte of x that ends a parameter of a
+// query: space, quote, &, ; and ?.
+func parameterEnds(x uint64) uint64 {
+	const ones, sevens, highs = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	// With 0x7f on top every byte but zero has the high bit. Space and quote differ
+	// in one bit, which is left out, and so do ; and ?.
+	w := x & sevens
+	none := (w&^(0x02*ones) ^ ' '*ones + sevens) & (w&^(0x04*ones) ^ ';'*ones + sevens) & (w ^ '&'*ones + sevens)
+	return ^(none | x) & highs
+}
 
 // merge drops matches of a deeper level, m[first:], that overlap one of the same
 // kind of the levels above, m[base:first]: the same value, whose match grows to

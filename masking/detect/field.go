@@ -88,8 +88,7 @@ func (sc *scanner) value(l label, p int, prose bool) int {
 		end = min(end, len(s))
 		next = min(end+1, len(s))
 	default:
-		for end < len(s) && end-start < maxValue && !ends[s[end]] {
-			end++
+		for limit := min(len(s), start+maxValue); end < limit && !ends[s[end]]; end++ {
 		}
 		if prose {
 			end = sc.prose(l.field, start, end)

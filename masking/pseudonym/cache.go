@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/masking/keys"
 )
@@ -11,15 +12,10 @@ import (
 // shards is how many locks the cache has.
 const shards = 16
 
-// slot is where a token is kept. Keys are compared by identity: a new key never
-// meets a token of an old one.
-type slot struct {
-	prf  *keys.PRF
-	hash uint64 // of kind and value
-}
-
-// entry is a token, and of which value it is: two values may have one hash.
+// entry is a token, and what it was made of: two values may have one hash. Keys
+// are compared by identity: a new key never meets a token of an old one.
 type entry struct {
+	prf                *keys.PRF
 	kind, value, token string
 }
 
@@ -33,49 +29,54 @@ type cache struct {
 
 type shard struct {
 	mu         sync.Mutex
-	young, old map[slot]entry // guarded by mu
-	_          [40]byte       // keeps neighbours off one cache line
+	young, old map[uint64]entry // by hash; guarded by mu
+	_          [40]byte         // keeps neighbours off one cache line
 }
 
 func newCache(size int) *cache {
 	c := &cache{seed: maphash.MakeSeed(), limit: max(size/shards/2, 1)}
 	for i := range c.shards {
-		c.shards[i].young = map[slot]entry{}
+		c.shards[i].young = map[uint64]entry{}
 	}
 	return c
 }
 
-// slot is that of a value.
-func (c *cache) slot(prf *keys.PRF, kind, value string) slot {
-	// The odd factor keeps a kind and a value that are the same text apart.
-	return slot{prf, maphash.String(c.seed, value) + maphash.String(c.seed, kind)*0x9e3779b97f4a7c15}
+// hash is where the token of a value is kept. Of key and kind it takes as much as
+// keeps them apart: where the key lies, and some of the kind's letters.
+func (c *cache) hash(prf *keys.PRF, kind, value string) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := maphash.String(c.seed, value) + uint64(uintptr(unsafe.Pointer(prf)))*odd
+	if n := len(kind); n > 0 {
+		h += uint64(n<<16|int(kind[0])<<8|int(kind[n-1])) * odd
+	}
+	return h
 }
 
-func (c *cache) get(k slot, kind, value string) (string, bool) {
-	s := &c.shards[k.hash%shards]
+func (c *cache) get(hash uint64, prf *keys.PRF, kind, value string) (string, bool) {
+	s := &c.shards[hash%shards]
 	s.mu.Lock()
-	e, ok := s.young[k]
+	e, ok := s.young[hash]
 	if !ok {
-		if e, ok = s.old[k]; ok {
-			s.keep(c.limit, k, e)
+		if e, ok = s.old[hash]; ok {
+			s.keep(c.limit, hash, e)
 		}
 	}
 	s.mu.Unlock()
-	return e.token, ok && e.kind == kind && e.value == value
+	return e.token, ok && e.prf == prf && e.kind == kind && e.value == value
 }
 
-func (c *cache) put(k slot, kind, value, token string) {
-	s := &c.shards[k.hash%shards]
-	e := entry{strings.Clone(kind), strings.Clone(value), token} // not the whole line
+func (c *cache) put(hash uint64, prf *keys.PRF, kind, value, token string) {
+	s := &c.shards[hash%shards]
+	e := entry{prf, strings.Clone(kind), strings.Clone(value), token} // not the whole line
 	s.mu.Lock()
-	s.keep(c.limit, k, e)
+	s.keep(c.limit, hash, e)
 	s.mu.Unlock()
 }
 
 // keep puts an entry into the young generation; mu is held.
-func (s *shard) keep(limit int, k slot, e entry) {
+func (s *shard) keep(limit int, hash uint64, e entry) {
 	if len(s.young) >= limit {
-		s.old, s.young = s.young, make(map[slot]entry, limit)
+		s.old, s.young = s.young, make(map[uint64]entry, limit)
 	}
-	s.young[k] = e
+	s.young[hash] = e
 }

@@ -191,7 +191,7 @@ func (m *Masker) apply(dst []byte, t *transform, kind, v string) (_ []byte, ok b
 	case keepValue:
 		return append(dst, v...), true
 	case keepFirst, keepLast:
-		if utf8.RuneCountInString(v) >= 2*t.n {
+		if hasRunes(v, 2*t.n) {
 			return appendPart(dst, v, t.n, t.op == keepFirst), true
 		}
 		if v == "" {
@@ -234,6 +234,16 @@ func (m *Masker) made(t *transform, kind, v string) (out string, ok bool) {
 		return m.keepFormat(kind, v)
 	}
 	return out, out != plain.Redacted
+}
+
+// hasRunes reports whether v has n characters or more; n is above 0.
+func hasRunes(v string, n int) bool {
+	for range v {
+		if n--; n == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // appendPart keeps n characters at one end of v; three stars stand for the rest,
