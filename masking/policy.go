@@ -89,6 +89,9 @@ func ParsePolicy(name string, data []byte) (*Policy, error) {
 	if p.vault, err = parseVault(doc, f.Vault); err != nil {
 		return nil, err
 	}
+	if err := p.erasable(doc, f.Vault); err != nil {
+		return nil, err
+	}
 	for unknown := range f.Fields {
 		return nil, doc.Fault("fields."+unknown, "remove it; the fields are those of the table entries", "there is no field %q", unknown)
 	}

@@ -1,6 +1,8 @@
 package masking_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +27,13 @@ func changed(field, value string) []byte {
 	return []byte(strings.Join(out, "\n"))
 }
 
+// vaulted is a policy that keeps the originals of fields and has one transform
+// beside those that have to be there.
+func vaulted(fields, transform string) string {
+	return "version: 1\nvault:\n  kept: [" + fields + "]\n" + `fields:
+  {schema_version: keep, event_time: keep, source: keep, stream: keep, generation: keep, offset: keep, chunk: keep, version: keep, row: keep, mark: keep, ` + transform + "}\n"
+}
+
 func TestPolicyErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name, data, want, hint string
@@ -37,6 +46,13 @@ func TestPolicyErrors(t *testing.T) {
 		{"origin is fixed", string(changed("offset", "drop")), "offset says where an entry stands", "add offset: keep"},
 		{"unknown field", string(masking.DefaultPolicySource()) + "  raw: keep\n", `there is no field "raw"`, "remove it"},
 		{"version", strings.Replace(string(masking.DefaultPolicySource()), "version: 1", "version: 2", 1), "version 2 of the policy format is unknown", "write version: 1"},
+		{"original of a subject without a pseudonym", vaulted("subjects", "subjects: redact"), "policy.yaml:3:10: no erasure would find the originals of subjects: it looks for people by the pseudonyms of subjects, which has none here (redact)",
+			"write subjects: pseudonym day, or leave subjects out of the vault"},
+		{"original of an address, nobody is named", vaulted("client_ip", "principal_id: drop"), "policy.yaml:3:10: no erasure would find the originals of client_ip: it looks for people by the pseudonyms of principal_id, which has none here (drop)",
+			"write principal_id: pseudonym year, or leave client_ip out"},
+		{"original of a principal that is not named", vaulted("principal_id", ""), "originals of principal_id", "write principal_id: pseudonym year"},
+		{"original of a target, no subjects", vaulted("target", "principal_id: pseudonym year"), "pseudonyms of subjects", "write subjects: pseudonym day"},
+		{"the second of a class", vaulted("client_ip, subjects", "principal_id: pseudonym year"), "policy.yaml:3:21: no erasure", "leave subjects out"},
 		{"not YAML", "version: [", "policy.yaml:1:", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -45,6 +61,25 @@ func TestPolicyErrors(t *testing.T) {
 				t.Errorf("got %v\nhint %q", err, text.HintOf(err))
 			}
 		})
+	}
+}
+
+// withoutVault is a policy that keeps no originals.
+func withoutVault(policy []byte) []byte {
+	before, rest, _ := bytes.Cut(policy, []byte("vault:\n"))
+	_, after, _ := bytes.Cut(rest, []byte("fields:\n"))
+	return slices.Concat(before, []byte("fields:\n"), after)
+}
+
+// TestPolicyKeepsFoundOriginals: a field may be redacted and its original kept,
+// where a pseudonym says whose it is.
+func TestPolicyKeepsFoundOriginals(t *testing.T) {
+	for _, transforms := range []string{
+		"principal_id: pseudonym year, subjects: pseudonym day, client_ip: redact, target: drop", "principal_id: pseudonym day, subjects: pseudonym day",
+	} {
+		if _, err := masking.ParsePolicy("policy.yaml", []byte(vaulted("client_ip, target, subjects, principal_id", transforms))); err != nil {
+			t.Errorf("%s: %v", transforms, err)
+		}
 	}
 }
 
@@ -75,7 +110,7 @@ func TestPolicyTakesAway(t *testing.T) {
 		{"redact addresses", "client_ip", "redact", func(e *audit.Entry) any { return e.ClientIP }, "[redacted]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			policy, err := masking.ParsePolicy("policy.yaml", changed(tc.field, tc.value))
+			policy, err := masking.ParsePolicy("policy.yaml", withoutVault(changed(tc.field, tc.value)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -65,6 +65,35 @@ func parseVault(doc *strictyaml.Doc, classes map[string][]string) ([]kept, error
 	return out, nil
 }
 
+// erasable reports an original that no erasure would find, because the policy
+// leaves out the pseudonym of who it is about.
+func (p *Policy) erasable(doc *strictyaml.Doc, classes map[string][]string) error {
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
+		for i, field := range classes[name] {
+			for _, by := range namedBy(field) {
+				if t := p.fields[by]; t == redact || t == drop {
+					return doc.Fault(fmt.Sprintf("vault.%s[%d]", name, i), fmt.Sprintf("write %s: %s, or leave %s out of the vault", by, natural[by], field),
+						"no erasure would find the originals of %s: it looks for people by the pseudonyms of %s, which has none here (%s)", field, by, t)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// namedBy are the fields whose pseudonyms say who an original is about: a target
+// or referer can hold the line's subjects and its principal, and every other field
+// but theirs is the principal's.
+func namedBy(field string) []string {
+	switch field {
+	case "subjects":
+		return []string{"subjects"}
+	case "target", "referer":
+		return []string{"principal_id", "subjects"}
+	}
+	return []string{"principal_id"}
+}
+
 // ValidClass reports whether a name can be that of a vault class.
 func ValidClass(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -46,18 +46,18 @@ func valid(k id, d *[maxDigits]byte, n int) bool {
 
 // validLuhn is the check of ISO/IEC 7812-1, annex B: cards, IMEI and ICCID.
 func validLuhn(d *[maxDigits]byte, n int) bool {
-	sum := 0
-	for k, double := n-1, false; k >= 0; k, double = k-1, !double {
-		v := int(d[k])
-		if double {
-			if v *= 2; v > 9 {
-				v -= 9
-			}
-		}
-		sum += v
+	sum, k := 0, n-1
+	for ; k > 0; k -= 2 {
+		sum += int(d[k]) + int(doubled[d[k-1]&15])
+	}
+	if k == 0 {
+		sum += int(d[0])
 	}
 	return sum%10 == 0 && !same(d, n)
 }
+
+// doubled has the sum of the digits of twice a digit.
+var doubled = [16]uint8{0, 2, 4, 6, 8, 1, 3, 5, 7, 9}
 
 // same reports whether all digits are one, which no issuer gives out.
 func same(d *[maxDigits]byte, n int) bool {

@@ -21,6 +21,8 @@ import (
 type Match struct {
 	Kind       Kind
 	Start, End int
+	// Index is that of the kind in the detector's Kinds.
+	Index uint8
 	// Confidence is how sure the detector is, in percent.
 	Confidence uint8
 	// Validated says that more than the shape was checked: a checksum, or that
@@ -45,6 +47,7 @@ type Options struct {
 // Detector finds personal data. It is safe for concurrent use.
 type Detector struct {
 	on        bits
+	index     [firstCustom]uint8 // of the kinds that are on, in Kinds
 	countries country
 	class     [256]class
 	tails     tails
@@ -57,7 +60,7 @@ type Detector struct {
 func New(o Options) (*Detector, error) {
 	d := &Detector{infos: map[Kind]Info{}}
 	if o.Rules != nil {
-		d.custom, d.allow = o.Rules.custom, o.Rules.allow
+		d.custom, d.allow = slices.Clone(o.Rules.custom), o.Rules.allow
 		o.Off, o.Countries = slices.Concat(o.Off, o.Rules.off), slices.Concat(o.Countries, o.Rules.countries)
 	}
 	for _, list := range [][]Kind{o.Only, o.Off} {
@@ -77,11 +80,13 @@ func New(o Options) (*Detector, error) {
 	for k := noKind + 1; k < firstCustom; k++ {
 		wanted := len(o.Only) == 0 || slices.Contains(o.Only, kinds[k].Kind)
 		if wanted && !slices.Contains(o.Off, kinds[k].Kind) {
-			d.on |= 1 << k
+			d.on, d.index[k] = d.on|1<<k, uint8(len(d.infos))
 			d.infos[kinds[k].Kind] = kinds[k]
 		}
 	}
+	builtIn := len(d.infos)
 	for i := range d.custom {
+		d.custom[i].index = uint8(builtIn + i)
 		d.infos[d.custom[i].info.Kind] = d.custom[i].info
 	}
 	d.class, d.tails = classes(d.on), tailsOf(d.on)
@@ -123,7 +128,8 @@ func (d *Detector) Scan(dst []Match, s string) []Match { return d.Named(dst, "",
 // the value.
 func (d *Detector) Named(dst []Match, name, s string) []Match {
 	base := len(dst)
-	sc := scanner{d: d, s: s, name: name, dst: dst}
+	var sc scanner
+	sc.begin(d, name, s, dst)
 	sc.all()
 	if !sc.encoded && sc.packed == 0 {
 		return sc.dst

@@ -39,24 +39,29 @@ var locals = func() (t [256]bool) {
 
 func isLocal(c byte) bool { return locals[c] }
 
+// hosts are the bytes of a label of a host name.
+var hosts = func() (t [256]bool) {
+	for c := range t {
+		t[c] = isAlnum(byte(c)) || c == '-' || c >= 0x80
+	}
+	return t
+}()
+
 // domain reads a host name with at least two labels whose last can be a
 // top-level domain.
 func domain(s string, from int) (end int, ok bool) {
 	label, labels, last := from, 0, from
 	i := from
-	for ; i < len(s) && i-from < maxDomain; i++ {
+	for limit := min(len(s), from+maxDomain); i < limit; i++ {
 		c := s[i]
-		if c == '.' {
-			if i == label || i-label > maxLabel || s[i-1] == '-' || i+1 >= len(s) || !isAlnum(s[i+1]) && s[i+1] < 0x80 {
-				break
-			}
-			labels++
-			label, last = i+1, i+1
+		if hosts[c] {
 			continue
 		}
-		if !isAlnum(c) && c != '-' && c < 0x80 {
+		if c != '.' || i == label || i-label > maxLabel || s[i-1] == '-' || i+1 >= len(s) || !isAlnum(s[i+1]) && s[i+1] < 0x80 {
 			break
 		}
+		labels++
+		label, last = i+1, i+1
 	}
 	for i > last && s[i-1] == '-' {
 		i--

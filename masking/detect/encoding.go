@@ -2,7 +2,9 @@ package detect
 
 import (
 	"encoding/base64"
+	bits64 "math/bits"
 	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
@@ -38,13 +40,13 @@ func (d *Detector) deeper(sc *scanner, base int, b *buffers, level int) {
 	}
 	if sc.encoded {
 		from, to := sc.window()
-		b[level] = appendDecoded(b[level][:0], sc.s[from:to])
+		var sp spread
+		b[level], sp = decode(b[level][:0], sc.s[from:to], mayEscape(sc.s[from:to], 0))
 		first := len(sc.dst)
 		d.within(sc, b, level)
-		w := walker{s: sc.s[from:to]}
 		for i := first; i < len(sc.dst); i++ {
 			m := &sc.dst[i]
-			m.Start, m.End = from+w.to(m.Start), from+w.to(m.End)
+			m.Start, m.End = from+sp.at(m.Start), from+sp.at(m.End)
 		}
 		sc.dst = merge(sc.dst, base, first)
 	}
@@ -66,10 +68,13 @@ func (d *Detector) deeper(sc *scanner, base int, b *buffers, level int) {
 // within scans the text in b[level] and what is encoded in it; it appends to
 // sc.dst with places in that text.
 func (d *Detector) within(sc *scanner, b *buffers, level int) {
-	in := scanner{d: d, s: unsafe.String(unsafe.SliceData(b[level]), len(b[level])), dst: sc.dst}
+	var in scanner
+	in.begin(d, "", unsafe.String(unsafe.SliceData(b[level]), len(b[level])), sc.dst)
 	first := len(in.dst)
 	in.all()
-	d.deeper(&in, first, b, level+1)
+	if in.encoded || in.packed > 0 {
+		d.deeper(&in, first, b, level+1)
+	}
 	sc.dst = in.dst
 }
 
@@ -77,26 +82,51 @@ func (d *Detector) within(sc *scanner, b *buffers, level int) {
 // query with percent-encoding, or what is within reach of an escape of JSON.
 func (sc *scanner) window() (from, to int) {
 	s := sc.s
-	from, to = sc.first, sc.last
-	stops := &parameterEnds
-	if sc.slashed {
-		from, to = max(0, from-reach), min(len(s), to+reach)
-		stops = &wordEnds
+	if !sc.slashed {
+		return parameterStart(s, sc.first), parameterEnd(s, sc.last)
 	}
-	for from > 0 && !stops[s[from-1]] {
-		from--
+	from, to = max(0, sc.first-reach), min(len(s), sc.last+reach)
+	from = strings.LastIndexByte(s[:from], ' ') + 1
+	if n := strings.IndexByte(s[to:], ' '); n >= 0 {
+		return from, to + n
 	}
-	for to < len(s) && !stops[s[to]] {
-		to++
-	}
-	return from, to
+	return from, len(s)
 }
 
-// The bytes that a window ends at.
-var (
-	parameterEnds = [256]bool{' ': true, '&': true, '?': true, '"': true, ';': true}
-	wordEnds      = [256]bool{' ': true}
-)
+// parameterStart is the offset behind the last byte before s[i] that ends a
+// parameter.
+func parameterStart(s string, i int) int {
+	for ; i >= 8; i -= 8 {
+		if ends := parameterEnds(eight(s, i-8)); ends != 0 {
+			return i - bits64.LeadingZeros64(ends)>>3
+		}
+	}
+	for i > 0 && parameterEnds(uint64(s[i-1])) == 0 {
+		i--
+	}
+	return i
+}
+
+// parameterEnd is the offset of the first byte from s[i] on that ends a parameter.
+func parameterEnd(s string, i int) int {
+	for ; i < len(s); i += 8 {
+		if ends := parameterEnds(word(s, i)); ends != 0 {
+			return i + bits64.TrailingZeros64(ends)>>3
+		}
+	}
+	return len(s)
+}
+
+// parameterEnds has the high bit of each byte of x that ends a parameter of a
+// query: space, quote, &, ; and ?.
+func parameterEnds(x uint64) uint64 {
+	const ones, sevens, highs = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	// With 0x7f on top every byte but zero has the high bit. Space and quote differ
+	// in one bit, which is left out, and so do ; and ?.
+	w := x & sevens
+	none := (w&^(0x02*ones) ^ ' '*ones + sevens) & (w&^(0x04*ones) ^ ';'*ones + sevens) & (w ^ '&'*ones + sevens)
+	return ^(none | x) & highs
+}
 
 // merge drops matches of a deeper level, m[first:], that overlap one of the same
 // kind of the levels above, m[base:first]: the same value, whose match grows to
@@ -108,9 +138,10 @@ func merge(m []Match, base, first int) []Match {
 	}
 	Sort(above)
 	Sort(deeper)
-	keep, from := m[:first], 0
+	keep, from := first, 0
 next:
-	for _, n := range deeper {
+	for k := range deeper {
+		n := &deeper[k]
 		for from < len(above) && above[from].End <= n.Start {
 			from++
 		}
@@ -128,9 +159,12 @@ next:
 				continue next
 			}
 		}
-		keep = append(keep, n)
+		if keep != first+k {
+			m[keep] = *n
+		}
+		keep++
 	}
-	return keep
+	return m[:keep]
 }
 
 // few is how many matches are put in order by moving each to its place: those of
@@ -156,22 +190,6 @@ func Sort(m []Match) {
 	}
 }
 
-// Decode is a value that was found without its escapes, however often they were
-// put around it. What stands within base64 is left as it is.
-func Decode(s string) string {
-	for range maxLevels {
-		i := mayEscape(s, 0)
-		for i < len(s) && escaped(s, i) == 0 {
-			i = mayEscape(s, i+1)
-		}
-		if i == len(s) {
-			break
-		}
-		s = string(appendDecoded(make([]byte, 0, len(s)), s))
-	}
-	return s
-}
-
 func byPlace(a, b Match) int {
 	switch {
 	case before(&a, &b):
@@ -183,109 +201,6 @@ func byPlace(a, b Match) int {
 }
 
 func before(a, b *Match) bool { return a.Start < b.Start || a.Start == b.Start && a.End < b.End }
-
-// mayEscape is the offset of the first byte from i on that can begin an escape,
-// len(s) if there is none.
-func mayEscape(s string, i int) int {
-	for i < len(s) && s[i] != '%' && s[i] != '\\' {
-		i++
-	}
-	return i
-}
-
-// escaped is the length of the escape that s[i:] begins with, 0 if it begins
-// with none: %41, \u0041, \x41, and the short ones of JSON.
-func escaped(s string, i int) int {
-	if s[i] == '%' {
-		if i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			return 3
-		}
-		return 0
-	}
-	if i+1 == len(s) {
-		return 0
-	}
-	switch s[i+1] {
-	case 'u':
-		if i+5 < len(s) && isHex(s[i+2]) && isHex(s[i+3]) && isHex(s[i+4]) && isHex(s[i+5]) {
-			return 6
-		}
-	case 'x':
-		if i+3 < len(s) && isHex(s[i+2]) && isHex(s[i+3]) {
-			return 4
-		}
-	case '"', '/', '\\', 'n', 't', 'r':
-		return 2
-	}
-	return 0
-}
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
-}
-
-// appendEscape decodes the escape s[i:i+n].
-func appendEscape(dst []byte, s string, i, n int) []byte {
-	switch n {
-	case 3, 4:
-		return append(dst, unhex(s[i+n-2])<<4|unhex(s[i+n-1]))
-	case 6:
-		r := rune(unhex(s[i+2]))<<12 | rune(unhex(s[i+3]))<<8 | rune(unhex(s[i+4]))<<4 | rune(unhex(s[i+5]))
-		return utf8.AppendRune(dst, r)
-	}
-	switch c := s[i+1]; c {
-	case 'n', 't', 'r':
-		return append(dst, ' ')
-	default:
-		return append(dst, c)
-	}
-}
-
-// appendDecoded decodes one level of escapes.
-func appendDecoded(dst []byte, s string) []byte {
-	done := 0
-	for i := mayEscape(s, 0); i < len(s); i = mayEscape(s, i) {
-		n := escaped(s, i)
-		if n == 0 {
-			i++
-			continue
-		}
-		dst = appendEscape(append(dst, s[done:i]...), s, i, n)
-		i += n
-		done = i
-	}
-	return append(dst, s[done:]...)
-}
-
-// walker maps offsets in decoded text back to offsets in the text. Offsets that
-// grow cost one walk over the text together.
-type walker struct {
-	s       string
-	raw, at int // offset in s, and in s decoded
-}
-
-// to is the offset in s of what stands at offset n of s decoded.
-func (w *walker) to(n int) int {
-	if n < w.at {
-		w.raw, w.at = 0, 0
-	}
-	for w.at < n && w.raw < len(w.s) {
-		if c := w.s[w.raw]; c == '%' || c == '\\' {
-			if k := escaped(w.s, w.raw); k > 0 {
-				var b [utf8.UTFMax]byte
-				w.at += len(appendEscape(b[:0], w.s, w.raw, k))
-				w.raw += k
-				continue
-			}
-		}
-		w.raw++
-		w.at++
-	}
-	return w.raw
-}
 
 // unpack decodes base64 in its usual or URL alphabet. ok is false if it is no
 // text.

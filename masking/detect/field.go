@@ -88,8 +88,7 @@ func (sc *scanner) value(l label, p int, prose bool) int {
 		end = min(end, len(s))
 		next = min(end+1, len(s))
 	default:
-		for end < len(s) && end-start < maxValue && !ends[s[end]] {
-			end++
+		for limit := min(len(s), start+maxValue); end < limit && !ends[s[end]]; end++ {
 		}
 		if prose {
 			end = sc.prose(l.field, start, end)
@@ -172,9 +171,9 @@ func (sc *scanner) fits(l label, start, end int) {
 		sc.bearerField(start, end, l.exact)
 		return
 	case apiKey:
-		ok = len(v) >= 12 && len(v) <= 512 && count(v, isDigit) > 0 && strings.IndexByte(v, ' ') < 0 && !strings.HasPrefix(v, "eyJ")
+		ok = len(v) >= 12 && len(v) <= 512 && hasDigit(v) && strings.IndexByte(v, ' ') < 0 && !strings.HasPrefix(v, "eyJ")
 	case session:
-		ok = len(v) >= 8 && len(v) <= 512 && count(v, isDigit) > 0 && strings.IndexByte(v, ' ') < 0 && !strings.HasPrefix(v, "eyJ")
+		ok = len(v) >= 8 && len(v) <= 512 && hasDigit(v) && strings.IndexByte(v, ' ') < 0 && !strings.HasPrefix(v, "eyJ")
 	case personName:
 		ok, confidence = isName(v), 70
 		if l.exact {
@@ -231,6 +230,15 @@ func count(v string, f func(byte) bool) (n int) {
 		}
 	}
 	return n
+}
+
+func hasDigit(v string) bool {
+	for i := 0; i < len(v); i++ {
+		if isDigit(v[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func only(v, set string) bool { return strings.Trim(v, set) == "" }
@@ -326,45 +334,6 @@ func fullName(v string) bool {
 		}
 	}
 	return words >= 2 && words <= 5 && capital >= 2 && isName(v)
-}
-
-// isDate reports whether a value is a day between 1900 and 2030.
-func isDate(v string) bool {
-	if len(v) > 10 && (v[10] == 'T' || v[10] == ' ') {
-		v = v[:10]
-	}
-	var g groups
-	n := 0
-	for n < len(v) && isDigit(v[n]) {
-		n++
-	}
-	if n == 0 || !only(v, "0123456789-/.") {
-		return false
-	}
-	if n == 8 && len(v) == 8 {
-		return isDay(small(v, 0, 4), small(v, 4, 6), small(v, 6, 8))
-	}
-	g.read(v, 0, n)
-	if g.n != 3 || g.end[2] != len(v) || n > 4 {
-		return false
-	}
-	a, b, c := small(v, g.start[0], g.end[0]), small(v, g.start[1], g.end[1]), small(v, g.start[2], g.end[2])
-	if n == 4 {
-		return isDay(a, b, c)
-	}
-	return isDay(c, b, a) || isDay(c, a, b)
-}
-
-func isDay(year, month, day int) bool {
-	return year >= 1900 && year <= 2030 && date(month, day)
-}
-
-// bornOn emits a date behind a word for birth.
-func (sc *scanner) bornOn(start, end int) bool {
-	if !sc.d.on.has(birthDate) || !alone(sc.s, start, end) || !isDate(sc.s[start:end]) || !sc.context(start).kinds.has(birthDate) {
-		return false
-	}
-	return sc.emit(birthDate, start, end, 85, false)
 }
 
 // ssnOrITIN emits a number in the groups of both.

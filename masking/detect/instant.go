@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"encoding/binary"
-	"unsafe"
-)
+import "encoding/binary"
 
 // instant reads a time of RFC 3339 at s[i], up to its zone, and returns where
 // that begins, 0 if there is none. Nothing in it is a value: the letter in the
@@ -13,8 +10,7 @@ func instant(s string, i int) int {
 	if end >= len(s) {
 		return 0
 	}
-	b := unsafe.Slice(unsafe.StringData(s), len(s))[i:end]
-	if !dayLayout.is(b) || !middleLayout.is(b[8:]) || !clockLayout.is(b[11:]) {
+	if !dayLayout.is(eight(s, i)) || !middleLayout.is(eight(s, i+8)) || !clockLayout.is(eight(s, i+11)) {
 		return 0
 	}
 	switch c := s[end]; {
@@ -48,10 +44,10 @@ func layoutOf(s string) layout {
 	return l
 }
 
-// is reports whether b begins as the layout says. A carry comes from a byte that
-// does not fit, so it changes nothing.
-func (l *layout) is(b []byte) bool {
+// is reports whether eight bytes are as the layout says. A carry comes from a byte
+// that does not fit, so it changes nothing.
+func (l *layout) is(x uint64) bool {
 	const highs = 0x8080808080808080
-	x := binary.LittleEndian.Uint64(b) ^ l.want
+	x ^= l.want
 	return (x+l.more|x)&highs == 0
 }

@@ -40,6 +40,9 @@ func (sc *scanner) ipv4(g *groups) int {
 	return end
 }
 
+// lowest are the lowest numbers by how many digits they have.
+var lowest = [4]int{0, 0, 10, 100}
+
 // octet is the value of the digits s[start:end], or -1 if they are no number of
 // 0 to 255 without leading zeros.
 func octet(s string, start, end int) int {
@@ -47,15 +50,14 @@ func octet(s string, start, end int) int {
 	if n > 3 {
 		return -1
 	}
-	if start+4 <= len(s) {
+	if start+8 <= len(s) {
 		// Shifted so that the last digit is highest; what is missing is zero.
-		w := uint32(s[start]) | uint32(s[start+1])<<8 | uint32(s[start+2])<<16 | uint32(s[start+3])<<24
-		w <<= 8 * (4 - uint(n)) & 31
-		v = int(w>>24&0x0f + w>>16&0x0f*10 + w>>8&0x0f*100)
+		w := eight(s, start) << (8 * (8 - uint(n)) & 63)
+		v = int(w>>56&0x0f + w>>48&0x0f*10 + w>>40&0x0f*100)
 	} else {
 		v = small(s, start, end)
 	}
-	if v > 255 || v < [4]int{0, 0, 10, 100}[n&3] {
+	if v > 255 || v < lowest[n&3] {
 		return -1
 	}
 	return v

@@ -1,9 +1,20 @@
 package detect
 
+import "encoding/binary"
+
 // digits copies the digits of s[start:end] to d and returns how many there are.
 func digits(d *[maxDigits]byte, s string, start, end int) int {
-	n := 0
-	for i := start; i < end && n < maxDigits; i++ {
+	const zeros, over, highs = 0x3030303030303030, 0x7676767676767676, 0x8080808080808080
+	n, i := 0, start
+	for ; i+8 <= end && n+8 <= maxDigits; i += 8 {
+		x := eight(s, i) ^ zeros
+		if (x+over|x)&highs != 0 { // as in digitsEnd
+			break
+		}
+		binary.LittleEndian.PutUint64(d[n:], x)
+		n += 8
+	}
+	for ; i < end && n < maxDigits; i++ {
 		if c := s[i] - '0'; c <= 9 {
 			d[n] = c
 			n++
@@ -40,6 +51,17 @@ func (sc *scanner) number(i int) int {
 		}
 	}
 	if separators[after] != 0 && e+1 < len(s) && isDigit(s[e+1]) {
+		p := digitsEnd(s, e+1)
+		if sc.d.countries == 0 && (p+1 >= len(s) || separators[s[p]] == 0 || !isDigit(s[p+1])) {
+			// Two groups: a decimal or a short version, unless a comma makes it a
+			// coordinate, or numbers beside each other, as in most logs.
+			switch {
+			case after == '.' && e-i <= 3 && (p == len(s) || s[p] != ','):
+				return p
+			case (after == ' ' || after == '+') && e-i <= 4:
+				return e
+			}
+		}
 		return sc.grouped(i, e, after)
 	}
 	switch after {
@@ -93,19 +115,24 @@ func (sc *scanner) grouped(i, e int, after byte) int {
 			return end
 		}
 	}
-	g := &sc.groups
 	switch n := e - i; {
 	case (after == ' ' || after == '+') && n <= 4 && sc.d.countries == 0 && !third(s, e+1):
 		return e // two numbers beside each other, as in most logs
 	case after == '.' && n <= 3, after == '-' && (n == 2 || n == 3 || n == 4 || n == 8), after == '/' && (n == 2 || n == 4),
 		(after == ' ' || after == '+') && n <= 4:
-		g.read(s, i, e)
 	default:
 		if n >= 9 {
 			sc.plain(i, e)
 		}
 		return e
 	}
+	return sc.groups(i, e, after)
+}
+
+// groups is grouped for the lengths that a first group has.
+func (sc *scanner) groups(i, e int, after byte) int {
+	s, g := sc.s, &groups{}
+	g.read(s, i, e)
 	if after == '-' && e-i == 8 {
 		if u := sc.uuid(i); u > 0 {
 			return u

@@ -63,6 +63,7 @@ type custom struct {
 	literal    string // that every match begins with; may be ""
 	names      []string
 	confidence uint8
+	index      uint8 // in the detector's Kinds
 }
 
 // allowance is what the allow-list has for one kind.
@@ -302,5 +303,5 @@ func (c *custom) add(dst []Match, base int, sc *scanner, start, end int) []Match
 	if len(sc.d.allow) > 0 && sc.d.allowed(c.info.Kind, sc.s[start:end]) {
 		return dst
 	}
-	return append(dst, Match{Kind: c.info.Kind, Start: start, End: end, Confidence: c.confidence})
+	return append(dst, Match{Kind: c.info.Kind, Start: start, End: end, Index: c.index, Confidence: c.confidence})
 }

@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"encoding/binary"
-	bits64 "math/bits"
-	"unsafe"
-)
+import bits64 "math/bits"
 
 // class is what a byte can be the sign of, and which words it stands in.
 type class uint8
@@ -74,7 +70,12 @@ type scanner struct {
 	slashed     bool // some of them have a backslash
 	packed      int  // words that look like base64
 	words       [maxPacked]place
-	groups      groups // of the number that is looked at
+}
+
+// begin sets what an empty scanner looks at. A literal would be made beside it
+// and copied.
+func (sc *scanner) begin(d *Detector, name, s string, dst []Match) {
+	sc.d, sc.s, sc.name, sc.dst = d, s, name, dst
 }
 
 // place is s[start:end] of a level.
@@ -90,7 +91,10 @@ func (sc *scanner) emit(k id, start, end int, confidence uint8, validated bool) 
 		sc.end = end
 		return true
 	}
-	sc.dst = append(sc.dst, Match{Kind: kinds[k].Kind, Start: start, End: end, Confidence: confidence, Validated: validated})
+	sc.dst = append(sc.dst, Match{})
+	m := &sc.dst[len(sc.dst)-1] // set in its place: a copy would wait for the fields of a literal
+	m.Kind, m.Start, m.End = kinds[k].Kind, start, end
+	m.Index, m.Confidence, m.Validated = sc.d.index[k], confidence, validated
 	sc.end = end
 	return true
 }
@@ -101,68 +105,45 @@ func (sc *scanner) scan() {
 	if sc.name != "" && sc.d.on&fieldKinds != 0 {
 		sc.whole()
 	}
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for i := 0; i < len(s); {
-		c := class[s[i]] & trigger
-		if c == 0 {
-			if i++; i < len(s) && class[s[i]]&trigger == 0 {
-				i = next(b, i+1)
+	for i, from := 0, 0; from < len(s); from = max(from+blockSize, i) {
+		for hits := triggersFrom(s, from); hits != 0; hits &= ^uint64(0) << uint(i-from) {
+			i = from + bits64.TrailingZeros64(hits)
+			switch class[s[i]] & trigger {
+			case digit:
+				i = sc.number(i)
+			case colon:
+				i = sc.colon(i)
+			case equals:
+				sc.field(i)
+				i++
+			case at:
+				i = sc.email(i)
+			case escape:
+				i += sc.escape(i)
+			case letterJ:
+				i = sc.jwt(i)
+			case angle:
+				i = sc.mrz(i)
+			default:
+				i++
 			}
-			continue
-		}
-		switch c {
-		case digit:
-			i = sc.number(i)
-		case colon:
-			i = sc.colon(i)
-		case equals:
-			sc.field(i)
-			i++
-		case at:
-			i = sc.email(i)
-		case escape:
-			i += sc.escape(i)
-		case letterJ:
-			i = sc.jwt(i)
-		case angle:
-			i = sc.mrz(i)
 		}
 	}
-}
-
-// next is the offset of the first byte from i on that may trigger something,
-// looked for eight bytes at a time: 0 to 9 and their neighbours up to ?, @, J, %
-// and the backslash.
-func next(b []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		d := w&(0xf0*ones) ^ 0x30*ones
-		at, j, percent, slash := w^'@'*ones, w^'J'*ones, w^'%'*ones, w^'\\'*ones
-		// A byte of x is zero where (x - 1) &^ x has its high bit; bytes above
-		// the first such may be wrong, which only costs another look.
-		hit := ((d-ones)&^d | (at-ones)&^at | (j-ones)&^j | (percent-ones)&^percent | (slash-ones)&^slash) & highs
-		if hit != 0 {
-			return i + bits64.TrailingZeros64(hit)>>3
-		}
-	}
-	return i
 }
 
 // digitsEnd is where the run of digits from s[i] on ends. Eight bytes are looked
 // at together, because the lengths of numbers are hard to predict.
 func digitsEnd(s string, i int) int {
 	const zeros, over, highs = 0x3030303030303030, 0x7676767676767676, 0x8080808080808080
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	for ; i+8 <= len(b); i += 8 {
+	for ; i+8 <= len(s); i += 8 {
 		// A digit becomes 0 to 9; with 0x76 on top only more than that has the
 		// high bit. A carry changes bytes above the first such alone.
-		x := binary.LittleEndian.Uint64(b[i:]) ^ zeros
+		x := eight(s, i) ^ zeros
 		if other := (x + over | x) & highs; other != 0 {
 			return i + bits64.TrailingZeros64(other)>>3
 		}
 	}
-	for i < len(b) && isDigit(b[i]) {
+	for i < len(s) && isDigit(s[i]) {
 		i++
 	}
 	return i

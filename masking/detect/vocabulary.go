@@ -94,7 +94,7 @@ var vocabulary = func() (t [tableSize]entry) {
 			e := l.entry
 			h := uint32(basis)
 			for i := len(w) - 1; i >= 0; i-- {
-				h = mix(h, w[i])
+				h = (h ^ hashBytes[w[i]]) * prime
 			}
 			e.hash = h
 			i := h % tableSize
@@ -142,8 +142,13 @@ func (t *tails) may(s string, end int) bool {
 	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_' || s[end-1] == ']') {
 		end--
 	}
-	if end > 2 && plainClass[s[end-2]]&alnum != 0 && t[tail(s[end-1], s[end-2])] == 0 {
-		return false // as most
+	if end > 2 && plainClass[s[end-2]]&alnum != 0 {
+		switch before := t[tail(s[end-1], s[end-2])]; {
+		case before == 0:
+			return false // as most
+		case plainClass[s[end-1]]&plainClass[s[end-3]]&alnum != 0:
+			return before>>(s[end-3]&31)&1 != 0
+		}
 	}
 	var last [3]byte
 	n := 0
@@ -159,18 +164,11 @@ func (t *tails) may(s string, end int) bool {
 	return n > 1 && t[tail(last[0], last[1])]>>(last[2]&31)&1 != 0
 }
 
-// FNV-1a over letters without case, from the last to the first.
+// FNV-1a over hashBytes, from the last to the first.
 const (
 	basis = 2166136261
 	prime = 16777619
 )
-
-func mix(h uint32, c byte) uint32 {
-	if c < 0x80 {
-		c |= 0x20
-	}
-	return (h ^ uint32(c)) * prime
-}
 
 func lookUp(h uint32) *entry {
 	for i := h % tableSize; vocabulary[i].hash != 0; i = (i + 1) % tableSize {
@@ -183,6 +181,39 @@ func lookUp(h uint32) *entry {
 
 // maxName is the longest name that is read before a value.
 const maxName = 48
+
+// What a byte is in a name.
+const (
+	outside uint8 = iota
+	between
+	letter // and digits, and all that is not ASCII
+	capital
+)
+
+var nameBytes = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case isUpper(byte(c)):
+			t[c] = capital
+		case isAlnum(byte(c)) || c >= 0x80:
+			t[c] = letter
+		case strings.IndexByte("_-.[]", byte(c)) >= 0:
+			t[c] = between
+		}
+	}
+	return t
+}()
+
+// hashBytes are the bytes as hashes take them: without case.
+var hashBytes = func() (t [256]uint32) {
+	for c := range t {
+		t[c] = uint32(c)
+		if c < 0x80 {
+			t[c] |= 0x20
+		}
+	}
+	return t
+}()
 
 // label is a name before a value, and what it says.
 type label struct {
@@ -199,22 +230,23 @@ func readLabel(s string, end int) (l label) {
 	for end > 0 && (isDigit(s[end-1]) || s[end-1] == '_') { // email_2
 		end--
 	}
-	whole, part, i := uint32(basis), uint32(basis), end
+	whole, part, parts, i := uint32(basis), uint32(basis), 0, end
 	exact := noKind
-	for i > 0 && end-i < maxName {
+	for low := max(0, end-maxName); i > low; {
 		c := s[i-1]
-		if plainClass[c]&alnum == 0 && c < 0x80 {
-			if c != '_' && c != '-' && c != '.' && c != '[' && c != ']' {
+		is := nameBytes[c]
+		if is < letter {
+			if is == outside {
 				break
 			}
 			i--
 			continue
 		}
-		whole, part = mix(whole, c), mix(part, c)
-		i--
-		if i > 0 {
-			b := s[i-1]
-			if (plainClass[b]&alnum != 0 || b >= 0x80) && (!isUpper(c) || isUpper(b)) {
+		if whole = (whole ^ hashBytes[c]) * prime; parts > 0 {
+			part = (part ^ hashBytes[c]) * prime
+		}
+		if i--; i > 0 {
+			if before := nameBytes[s[i-1]]; before >= letter && (is != capital || before == capital) {
 				continue // within a part
 			}
 		}
@@ -233,13 +265,14 @@ func readLabel(s string, end int) (l label) {
 		} else {
 			l.empty = false
 		}
-		if part != whole {
+		if parts > 0 {
 			if e := lookUp(part); e != nil {
 				l.kinds |= e.kinds
 				l.other = l.other || e.other
 			}
 		}
 		part = basis
+		parts++
 	}
 	if exact != noKind {
 		l.field, l.exact = exact, true

@@ -25,6 +25,9 @@ func Address(s string) string {
 	if s == "" {
 		return ""
 	}
+	if i := lastOctet(s); i > 0 {
+		return s[:i] + "0/24"
+	}
 	if strings.IndexByte(s, '%') >= 0 {
 		return plain.Redacted // a zone is free text
 	}
@@ -46,6 +49,33 @@ func Address(s string) string {
 	}
 	var buf [48]byte
 	return string(p.AppendTo(buf[:0]))
+}
+
+// lastOctet is where the last number of a dotted IPv4 address begins, 0 if s is
+// no such address. What stands before it is the network of keepIPv4 bits.
+func lastOctet(s string) int {
+	at, dots, v := 0, 0, -1 // v is the number that is read, -1 before its first digit
+	for i := 0; i < len(s); i++ {
+		switch d := int(s[i]) - '0'; {
+		case s[i] == '.':
+			if v < 0 || dots == 3 {
+				return 0
+			}
+			at, dots, v = i+1, dots+1, -1
+		case d < 0 || d > 9 || v == 0:
+			return 0
+		case v < 0:
+			v = d
+		default:
+			if v = v*10 + d; v > 255 {
+				return 0
+			}
+		}
+	}
+	if dots < 3 || v < 0 {
+		return 0
+	}
+	return at
 }
 
 // noAddress reports of most names of hosts, without making an error, that they

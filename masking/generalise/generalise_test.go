@@ -2,6 +2,7 @@ package generalise_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -92,4 +93,27 @@ func FuzzAgent(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNetworkIsThatOfNetip holds the short way for dotted addresses against the
+// one for all.
+func TestNetworkIsThatOfNetip(t *testing.T) {
+	parts := []string{"0", "1", "9", "10", "99", "100", "255", "256", "00", "01", "1000", "", "a", "-1", " 1", "+1", "1/2"}
+	for _, a := range parts {
+		for _, d := range parts {
+			for _, s := range []string{a + ".0.255." + d, "1." + a + "." + d + ".9", "1.2.3.4" + a + d, a + "." + d, "1.2.3." + a + "." + d, a + d} {
+				want := "[redacted]"
+				if addr, err := netip.ParseAddr(s); err == nil {
+					p, err := addr.Prefix(24)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want = p.String()
+				}
+				if got := generalise.Address(s); s != "" && got != want {
+					t.Errorf("%q: got %s, want %s", s, got, want)
+				}
+			}
+		}
+	}
 }

@@ -10,11 +10,17 @@ import (
 	"github.com/tallystick/tallystick/masking/plain"
 )
 
-// Network is Address with the kept bits of IPv4 and IPv6 addresses.
-func Network(s string, v4, v6 int) string {
+// AppendNetwork appends the network of an address with the kept bits of IPv4 and
+// IPv6 addresses. What is no address is redacted, and ok false.
+func AppendNetwork(dst []byte, s string, v4, v6 int) (out []byte, ok bool) {
+	if v4 == keepIPv4 {
+		if i := lastOctet(s); i > 0 {
+			return append(append(dst, s[:i]...), "0/24"...), true
+		}
+	}
 	a, err := netip.ParseAddr(strings.TrimSpace(s))
 	if err != nil || a.Zone() != "" {
-		return plain.Redacted
+		return append(dst, plain.Redacted...), false
 	}
 	a = a.Unmap()
 	bits := v4
@@ -23,10 +29,9 @@ func Network(s string, v4, v6 int) string {
 	}
 	p, err := a.Prefix(bits)
 	if err != nil {
-		return plain.Redacted
+		return append(dst, plain.Redacted...), false
 	}
-	var buf [48]byte
-	return string(p.AppendTo(buf[:0]))
+	return p.AppendTo(dst), true
 }
 
 // layouts are the ways in which dates and times are read; days come before

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/masking/keys"
 )
@@ -11,12 +12,11 @@ import (
 // shards is how many locks the cache has.
 const shards = 16
 
-// entry is what a token was made of. Keys are compared by identity: a new key
-// never meets a token of an old one.
+// entry is a token, and what it was made of: two values may have one hash. Keys
+// are compared by identity: a new key never meets a token of an old one.
 type entry struct {
-	prf   *keys.PRF
-	kind  string
-	value string
+	prf                *keys.PRF
+	kind, value, token string
 }
 
 // cache remembers recent tokens. Each shard has two generations: when the young
@@ -29,49 +29,54 @@ type cache struct {
 
 type shard struct {
 	mu         sync.Mutex
-	young, old map[entry]string // guarded by mu
+	young, old map[uint64]entry // by hash; guarded by mu
 	_          [40]byte         // keeps neighbours off one cache line
 }
 
 func newCache(size int) *cache {
 	c := &cache{seed: maphash.MakeSeed(), limit: max(size/shards/2, 1)}
 	for i := range c.shards {
-		c.shards[i].young = map[entry]string{}
+		c.shards[i].young = map[uint64]entry{}
 	}
 	return c
 }
 
-func (c *cache) shard(k entry) *shard {
-	return &c.shards[maphash.String(c.seed, k.value)%shards]
+// hash is where the token of a value is kept. Of key and kind it takes as much as
+// keeps them apart: where the key lies, and some of the kind's letters.
+func (c *cache) hash(prf *keys.PRF, kind, value string) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := maphash.String(c.seed, value) + uint64(uintptr(unsafe.Pointer(prf)))*odd
+	if n := len(kind); n > 0 {
+		h += uint64(n<<16|int(kind[0])<<8|int(kind[n-1])) * odd
+	}
+	return h
 }
 
-func (c *cache) get(k entry) (string, bool) {
-	s := c.shard(k)
+func (c *cache) get(hash uint64, prf *keys.PRF, kind, value string) (string, bool) {
+	s := &c.shards[hash%shards]
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t, ok := s.young[k]; ok {
-		return t, true
+	e, ok := s.young[hash]
+	if !ok {
+		if e, ok = s.old[hash]; ok {
+			s.keep(c.limit, hash, e)
+		}
 	}
-	t, ok := s.old[k]
-	if ok {
-		k.value = strings.Clone(k.value)
-		s.keep(c.limit, k, t)
-	}
-	return t, ok
+	s.mu.Unlock()
+	return e.token, ok && e.prf == prf && e.kind == kind && e.value == value
 }
 
-func (c *cache) put(k entry, token string) {
-	s := c.shard(k)
-	k.kind, k.value = strings.Clone(k.kind), strings.Clone(k.value) // not the whole line
+func (c *cache) put(hash uint64, prf *keys.PRF, kind, value, token string) {
+	s := &c.shards[hash%shards]
+	e := entry{prf, strings.Clone(kind), strings.Clone(value), token} // not the whole line
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keep(c.limit, k, token)
+	s.keep(c.limit, hash, e)
+	s.mu.Unlock()
 }
 
 // keep puts an entry into the young generation; mu is held.
-func (s *shard) keep(limit int, k entry, token string) {
+func (s *shard) keep(limit int, hash uint64, e entry) {
 	if len(s.young) >= limit {
-		s.old, s.young = s.young, make(map[entry]string, limit)
+		s.old, s.young = s.young, make(map[uint64]entry, limit)
 	}
-	s.young[k] = token
+	s.young[hash] = e
 }

@@ -97,12 +97,12 @@ func (m *Maker) Token(prf *keys.PRF, kind, value string) string { return m.token
 
 // token looks the token up or makes it.
 func (m *Maker) token(prf *keys.PRF, kind, value string) string {
-	k := entry{prf: prf, kind: kind, value: value}
-	if t, ok := m.cache.get(k); ok {
+	hash := m.cache.hash(prf, kind, value)
+	if t, ok := m.cache.get(hash, prf, kind, value); ok {
 		return t
 	}
 	t := Token(prf, kind, value)
-	m.cache.put(k, t)
+	m.cache.put(hash, prf, kind, value, t)
 	return t
 }
 

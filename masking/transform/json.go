@@ -269,11 +269,12 @@ func (w *walker) leaf(n *node, name, raw, v string, quoted bool) {
 		var buf [512]byte
 		out := w.m.text(buf[:0], name, v)
 		w.m.count(n.rule, string(out) != v, false)
-		w.out = appendQuoted(w.out, string(out))
+		w.out = appendQuoted(w.out, out)
 		return
 	}
-	out, ok := w.m.apply(t, t.kind, v)
-	w.m.count(n.rule, out != v, !ok)
+	var buf [128]byte
+	out, ok := w.m.apply(buf[:0], t, t.kind, v)
+	w.m.count(n.rule, string(out) != v, !ok)
 	if !quoted && t.op == roundNumber && ok {
 		w.out = append(w.out, out...)
 		return

@@ -81,9 +81,10 @@ func (m *Masker) single(rule int, name, v string) string {
 		m.count(rule, out != v, false)
 		return out
 	}
-	out, ok := m.apply(t, t.kind, v)
-	m.count(rule, out != v, !ok)
-	return out
+	var buf [128]byte
+	out, ok := m.apply(buf[:0], t, t.kind, v)
+	m.count(rule, string(out) != v, !ok)
+	return string(out)
 }
 
 // Rule is a transform beside those for fields.

@@ -112,9 +112,9 @@ func unquote(raw string) string {
 }
 
 // appendQuoted appends a text as a JSON string.
-func appendQuoted(dst []byte, s string) []byte {
+func appendQuoted(dst, s []byte) []byte {
 	if !literal(s) {
-		b, err := json.Marshal(s)
+		b, err := json.Marshal(string(s))
 		if err != nil {
 			b = []byte(`"` + plain.Redacted + `"`)
 		}
@@ -127,11 +127,11 @@ func appendQuoted(dst []byte, s string) []byte {
 
 // literal reports whether a text can stand between quotes as it is: it is ASCII
 // without quotes, backslashes and control characters.
-func literal(s string) bool {
+func literal(s []byte) bool {
 	const highs = 0x8080808080808080
 	i := 0
-	for b := unsafe.Slice(unsafe.StringData(s), len(s)); i+8 <= len(b); i += 8 {
-		if x := binary.LittleEndian.Uint64(b[i:]); special(x)|x&highs != 0 {
+	for ; i+8 <= len(s); i += 8 {
+		if x := binary.LittleEndian.Uint64(s[i:]); special(x)|x&highs != 0 {
 			return false
 		}
 	}

@@ -38,7 +38,7 @@ const maxRandom = 1 << 20
 type Masker struct {
 	policy   *Policy
 	detector *detect.Detector
-	byKind   map[detect.Kind]int // rule, or -1: redacted
+	byKind   []int // rule of the detector's kinds, or -1: redacted
 	now      func() time.Time
 
 	domain *keys.Domain // nil without keyed transforms
@@ -49,6 +49,7 @@ type Masker struct {
 
 	counts  []Count // by rule; the last is for what no rule names
 	matches []detect.Match
+	decoded []byte // what the value that is looked at is decoded in
 	json    walker
 }
 
@@ -66,9 +67,9 @@ func New(p *Policy, d *detect.Detector, domain *keys.Domain) (*Masker, error) {
 	if err := p.Fits(d); err != nil {
 		return nil, err
 	}
-	m := &Masker{policy: p, detector: d, byKind: map[detect.Kind]int{}, now: time.Now, domain: domain, maker: pseudonym.New(nil, remembered), random: map[string]string{}}
+	m := &Masker{policy: p, detector: d, now: time.Now, domain: domain, maker: pseudonym.New(nil, remembered), random: map[string]string{}}
 	for _, i := range d.Kinds() {
-		m.byKind[i.Kind] = p.forKind(i)
+		m.byKind = append(m.byKind, p.forKind(i))
 	}
 	m.counts = make([]Count, len(p.rules)+1)
 	for i, r := range p.rules {
@@ -139,7 +140,8 @@ func (m *Masker) text(dst []byte, name, s string) []byte {
 	m.matches = m.detector.Named(m.matches[:0], name, s)
 	detect.Sort(m.matches)
 	end := 0
-	for _, f := range m.matches {
+	for i := range m.matches {
+		f := &m.matches[i]
 		if f.Start < end {
 			if f.End <= end {
 				continue // within the one before
@@ -150,15 +152,15 @@ func (m *Masker) text(dst []byte, name, s string) []byte {
 			continue
 		}
 		dst = append(dst, s[end:f.Start]...)
-		dst = m.found(dst, f.Kind, s[f.Start:f.End])
+		dst = m.found(dst, f, s[f.Start:f.End])
 		end = f.End
 	}
 	return append(dst, s[end:]...)
 }
 
 // found appends what becomes of a value that was found.
-func (m *Masker) found(dst []byte, k detect.Kind, raw string) []byte {
-	r := m.byKind[k]
+func (m *Masker) found(dst []byte, f *detect.Match, raw string) []byte {
+	r := m.byKind[f.Index]
 	if r < 0 {
 		m.count(-1, true, false)
 		return append(dst, plain.Redacted...)
@@ -170,43 +172,52 @@ func (m *Masker) found(dst []byte, k detect.Kind, raw string) []byte {
 	}
 	value := raw
 	if t.op != keepValue {
-		value = detect.Decode(raw)
+		value, m.decoded = detect.Decode(m.decoded, raw)
 	}
 	kind := t.kind
 	if kind == "" {
-		kind = string(k)
+		kind = string(f.Kind)
 	}
-	out, ok := m.apply(t, kind, value)
-	m.count(r, out != value, !ok)
-	return append(dst, out...)
+	start := len(dst)
+	dst, ok := m.apply(dst, t, kind, value)
+	m.count(r, string(dst[start:]) != value, !ok)
+	return dst
 }
 
-// apply is what becomes of a value. ok is false if the value does not fit the
-// transform and is redacted for that.
-func (m *Masker) apply(t *transform, kind, v string) (out string, ok bool) {
-	out = plain.Redacted
+// apply appends what becomes of a value. ok is false if the value does not fit
+// the transform and is redacted for that.
+func (m *Masker) apply(dst []byte, t *transform, kind, v string) (_ []byte, ok bool) {
 	switch t.op {
 	case keepValue:
-		return v, true
-	case redactValue, dropField:
-		return out, true
+		return append(dst, v...), true
 	case keepFirst, keepLast:
+		if hasRunes(v, 2*t.n) {
+			return appendPart(dst, v, t.n, t.op == keepFirst), true
+		}
 		if v == "" {
-			return v, true
+			return dst, true
 		}
-		if utf8.RuneCountInString(v) < 2*t.n {
-			return out, false // half of a short value is too much
-		}
-		return partOf(v, t.n, t.op == keepFirst), true
+		return append(dst, plain.Redacted...), false // half of a short value is too much
 	case pseudonymous:
 		if v == "" {
-			return v, true
+			return dst, true
 		}
-		return m.maker.Token(m.domain.Pseudonyms, kind, v), true
+		return append(dst, m.maker.Token(m.domain.Pseudonyms, kind, v)...), true
+	case truncateAddress:
+		return generalise.AppendNetwork(dst, v, t.n, t.m)
+	}
+	out, ok := m.made(t, kind, v)
+	return append(dst, out...), ok
+}
+
+// made is apply for the transforms that make a new text.
+func (m *Masker) made(t *transform, kind, v string) (out string, ok bool) {
+	out = plain.Redacted
+	switch t.op {
+	case redactValue, dropField:
+		return out, true
 	case randomised:
 		return m.randomToken(v)
-	case truncateAddress:
-		out = generalise.Network(v, t.n, t.m)
 	case coarseDate:
 		out = generalise.Date(v, t.kind)
 	case roundNumber:
@@ -225,23 +236,33 @@ func (m *Masker) apply(t *transform, kind, v string) (out string, ok bool) {
 	return out, out != plain.Redacted
 }
 
-// partOf keeps n characters at one end of v; three stars stand for the rest,
+// hasRunes reports whether v has n characters or more; n is above 0.
+func hasRunes(v string, n int) bool {
+	for range v {
+		if n--; n == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// appendPart keeps n characters at one end of v; three stars stand for the rest,
 // however long that is.
-func partOf(v string, n int, first bool) string {
+func appendPart(dst []byte, v string, n int, first bool) []byte {
 	if first {
 		i := 0
 		for range n {
 			_, size := utf8.DecodeRuneInString(v[i:])
 			i += size
 		}
-		return v[:i] + "***"
+		return append(append(dst, v[:i]...), "***"...)
 	}
 	i := len(v)
 	for range n {
 		_, size := utf8.DecodeLastRuneInString(v[:i])
 		i -= size
 	}
-	return "***" + v[i:]
+	return append(append(dst, "***"...), v[i:]...)
 }
 
 // randomToken is a token that has nothing to do with the value. The masker

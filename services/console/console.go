@@ -86,7 +86,8 @@ type Console struct {
 	openapi   []byte
 	limiter   *limiter
 	hashing   chan struct{} // bounds how many passwords are hashed at once
-	documents chan struct{} // bounds how many documents are in memory at once
+	arriving  chan struct{} // bounds how many documents are received at once
+	documents chan struct{} // bounds how many documents are worked on at once
 	pulse     *pulse
 	engine    *gin.Engine
 }
@@ -108,7 +109,7 @@ func New(cfg Config, deps Deps) (*Console, error) {
 	}
 	deps.fill()
 	s := &Console{
-		cfg: cfg, deps: deps, limiter: newLimiter(deps.Now), hashing: make(chan struct{}, 2), documents: make(chan struct{}, documentsAtOnce),
+		cfg: cfg, deps: deps, limiter: newLimiter(deps.Now), hashing: make(chan struct{}, 2), arriving: make(chan struct{}, documentsArriving), documents: make(chan struct{}, documentsAtOnce),
 		printers: map[string]*text.Printer{}, pulse: &pulse{},
 	}
 	for _, lang := range text.Languages {

@@ -9,7 +9,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -69,10 +71,13 @@ type apiDetected struct {
 	Cut bool `json:"cut"`
 }
 
-// Bounds of the two routes, which bound what they take of memory together.
+// Bounds of the two routes, which bound what they take of memory together. Who
+// sends slowly takes no room of the documents that are worked on.
 const (
-	documentsAtOnce  = 2
-	documentFindings = 10_000
+	documentsAtOnce   = 2
+	documentsArriving = 32 // as they are sent, or waiting to be worked on
+	documentTime      = 20 * time.Second
+	documentFindings  = 10_000
 )
 
 var (
@@ -80,6 +85,7 @@ var (
 	errPacking  = &problem{status: http.StatusUnsupportedMediaType, code: "bad-encoding", message: "console.error.packing"}
 	errLarge    = &problem{status: http.StatusRequestEntityTooLarge, code: "too-large", message: "console.error.large"}
 	errUnpacked = &problem{status: http.StatusBadRequest, code: "bad-body", message: "console.error.unpacked"}
+	errSlow     = &problem{status: http.StatusRequestTimeout, code: "too-slow", message: "console.error.slow"}
 	errUTF8     = &problem{status: http.StatusBadRequest, code: "not-utf-8", message: "console.error.utf8"}
 	errNoPolicy = &problem{status: http.StatusNotFound, code: "no-such-policy", message: "console.error.policy"}
 )
@@ -150,13 +156,12 @@ func (s *Console) document(r *request) (form DocumentForm, doc []byte, done func
 	if r.Request.ContentLength > documentBytes {
 		return "", nil, nil, errLarge
 	}
-	select {
-	case s.documents <- struct{}{}:
-	case <-r.Request.Context().Done():
-		return "", nil, nil, context.Cause(r.Request.Context())
+	body, err := s.arrived(r)
+	if err != nil {
+		return "", nil, nil, err
 	}
 	done = func() { <-s.documents }
-	if doc, err = unpacked(r.Request); err == nil && !utf8.Valid(doc) {
+	if doc, err = unpacked(r.GetHeader("Content-Encoding"), body); err == nil && !utf8.Valid(doc) {
 		err = errUTF8
 	}
 	if err != nil {
@@ -166,27 +171,39 @@ func (s *Console) document(r *request) (form DocumentForm, doc []byte, done func
 	return form, doc, done, nil
 }
 
-// unpacked reads and decompresses a body up to documentBytes.
-func unpacked(req *http.Request) ([]byte, error) {
-	var in io.Reader = req.Body
-	switch req.Header.Get("Content-Encoding") {
-	case "", "identity":
-	case "gzip":
-		z, err := gzip.NewReader(req.Body)
-		if err != nil {
-			return nil, badBody(err)
-		}
-		in = z
-	case "zstd":
-		z, err := zstd.NewReader(req.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(documentBytes), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, badBody(err)
-		}
-		defer z.Close()
-		in = z
-	default:
-		return nil, errPacking
+// arrived reads the body of a request as it was sent, up to documentBytes and for
+// as long as documentTime, and then takes room in s.documents.
+func (s *Console) arrived(r *request) ([]byte, error) {
+	if err := take(r.Request.Context(), s.arriving); err != nil {
+		return nil, err
 	}
+	defer func() { <-s.arriving }()
+	conn := http.NewResponseController(r.Writer)
+	if err := conn.SetReadDeadline(time.Now().Add(documentTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	body, err := upTo(r.Request.Body)
+	if err != nil {
+		return nil, err // the deadline stays: there may be more of the body
+	}
+	if err := conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return body, take(r.Request.Context(), s.documents)
+}
+
+// take waits for room.
+func take(ctx context.Context, room chan<- struct{}) error {
+	select {
+	case room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// upTo reads all, if that is not more than documentBytes.
+func upTo(in io.Reader) ([]byte, error) {
 	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(in, documentBytes+1))
 	switch {
@@ -198,9 +215,34 @@ func unpacked(req *http.Request) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// badBody tells a body that is too large from one that can't be read.
+// unpacked decompresses a body up to documentBytes.
+func unpacked(encoding string, body []byte) ([]byte, error) {
+	switch encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip":
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return nil, badBody(err)
+		}
+		return upTo(z)
+	case "zstd":
+		z, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(documentBytes), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, badBody(err)
+		}
+		defer z.Close()
+		return upTo(z)
+	}
+	return nil, errPacking
+}
+
+// badBody tells a body that is too large or too slow from one that can't be read.
 func badBody(err error) error {
 	var large *http.MaxBytesError
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errSlow
+	}
 	if errors.As(err, &large) || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return errLarge
 	}

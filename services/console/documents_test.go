@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -43,6 +47,11 @@ func (maskers) Mask(policy string, form console.DocumentForm, doc []byte) ([]byt
 // send posts a document with the token for forms.
 func (b *browser) send(path, media, encoding string, body io.Reader) *httptest.ResponseRecorder {
 	b.t.Helper()
+	return b.do(b.document(path, media, encoding, body))
+}
+
+func (b *browser) document(path, media, encoding string, body io.Reader) *http.Request {
+	b.t.Helper()
 	var me struct{ CSRF string }
 	if err := json.Unmarshal(b.get("/api/v1/me").Body.Bytes(), &me); err != nil {
 		b.t.Fatal(err)
@@ -51,7 +60,7 @@ func (b *browser) send(path, media, encoding string, body io.Reader) *httptest.R
 	req.Header.Set("X-CSRF-Token", me.CSRF)
 	req.Header.Set("Content-Type", media)
 	req.Header.Set("Content-Encoding", encoding)
-	return b.do(req)
+	return req
 }
 
 func documentSite(t *testing.T, found int) *site {
@@ -160,6 +169,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"gzip that is none", "gzip", strings.NewReader("{}"), 400, "bad-body"},
 		{"zstd that is none", "zstd", strings.NewReader("{}"), 400, "bad-body"},
 		{"another packing", "br", strings.NewReader("{}"), 415, "bad-encoding"},
+		{"one that came too slowly", "gzip", iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded)), 408, "too-slow"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -174,5 +184,61 @@ func TestHostileDocuments(t *testing.T) {
 				t.Errorf("it took %d MB in all", used>>20)
 			}
 		})
+	}
+}
+
+// TestSlowDocuments: clients that send slowly keep nobody waiting.
+func TestSlowDocuments(t *testing.T) {
+	b := documentSite(t, 0).signedIn("ines", registers.RoleEngineer)
+	const path = "/api/v1/mask?policy=partner-a"
+	answers := make(chan int)
+	var bodies []*io.PipeWriter
+	for range 5 {
+		r, w := io.Pipe()
+		bodies = append(bodies, w)
+		req := b.document(path, "text/plain", "", r)
+		go func() { answers <- b.do(req).Code }()
+		if _, err := w.Write([]byte("the beginning")); err != nil { // returns once it is read
+			t.Fatal(err)
+		}
+	}
+	if res := b.send(path, "text/plain", "", strings.NewReader("x")); res.Code != http.StatusOK {
+		t.Errorf("beside slow ones: %d %s", res.Code, res.Body)
+	}
+	for _, w := range bodies {
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range bodies {
+		if code := <-answers; code != http.StatusOK {
+			t.Errorf("a slow one gets %d", code)
+		}
+	}
+}
+
+// timed is a connection that notes its deadlines.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (c *timed) SetReadDeadline(at time.Time) error {
+	c.deadlines = append(c.deadlines, at)
+	return nil
+}
+
+// TestDocumentDeadline: a document has a deadline as long as it arrives.
+func TestDocumentDeadline(t *testing.T) {
+	b := documentSite(t, 0).signedIn("ines", registers.RoleEngineer)
+	conn := &timed{ResponseRecorder: httptest.NewRecorder()}
+	b.serve(conn, b.document("/api/v1/detect", "text/plain", "", strings.NewReader("x")))
+	if conn.Code != http.StatusOK || len(conn.deadlines) != 2 || time.Until(conn.deadlines[0]) > 30*time.Second || !conn.deadlines[1].IsZero() {
+		t.Errorf("%d, deadlines %v", conn.Code, conn.deadlines)
+	}
+	conn = &timed{ResponseRecorder: httptest.NewRecorder()}
+	b.serve(conn, b.document("/api/v1/detect", "text/plain", "", iotest.ErrReader(os.ErrDeadlineExceeded)))
+	if conn.Code != http.StatusRequestTimeout || len(conn.deadlines) != 1 {
+		t.Errorf("too slow: %d, deadlines %v", conn.Code, conn.deadlines)
 	}
 }

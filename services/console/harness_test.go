@@ -196,6 +196,14 @@ func (s *site) signedIn(name string, roles ...registers.Role) *browser {
 }
 
 func (b *browser) do(req *http.Request) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	b.serve(rec, req)
+	b.jar.SetCookies(&url.URL{Scheme: "http", Host: b.Addr()}, rec.Result().Cookies())
+	return rec
+}
+
+// serve answers a request of the browser.
+func (b *browser) serve(w http.ResponseWriter, req *http.Request) {
 	u := &url.URL{Scheme: "http", Host: b.Addr()}
 	if req.Host == "example.com" {
 		req.Host = b.Addr()
@@ -204,10 +212,7 @@ func (b *browser) do(req *http.Request) *httptest.ResponseRecorder {
 	for _, c := range b.jar.Cookies(u) {
 		req.AddCookie(c)
 	}
-	rec := httptest.NewRecorder()
-	b.Handler().ServeHTTP(rec, req)
-	b.jar.SetCookies(u, rec.Result().Cookies())
-	return rec
+	b.Handler().ServeHTTP(w, req)
 }
 
 func (b *browser) get(path string) *httptest.ResponseRecorder {
