@@ -190,7 +190,7 @@ func (c *Client) Last(ctx context.Context, topic string, partition int, wanted f
 	for n := int64(tailWindow); until > first; n *= 4 {
 		from := max(first, until-n)
 		err := c.Read(ctx, topic, partition, from, until, func(m Message) error {
-			if !m.Control && wanted(&m) {
+			if !m.Control && m.Refused == nil && wanted(&m) {
 				found, ok = m, true
 			}
 			return nil

@@ -55,6 +55,12 @@ type Message struct {
 	Time      time.Time
 	// Control: it is the end of a transaction, and nobody's message.
 	Control bool
+	// Refused says why a batch can't be read, for whose messages, those from
+	// Offset to before Until, this one stands: it has the batch as Value if that
+	// is no larger than MaxMessage, and the time of its youngest message. The
+	// error is an ErrRefused. nil, and Until 0, for a message.
+	Refused error
+	Until   int64
 }
 
 // Header is one header of a message.

@@ -2,7 +2,10 @@ package broker
 
 import (
 	"context"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
+	"time"
 
 	"github.com/segmentio/kafka-go/compress"
 )
@@ -19,6 +22,35 @@ func (a *Appender) AppendTwice(ctx context.Context, msgs []Message) error {
 	}
 	return a.Append(ctx, msgs)
 }
+
+// RawBatch is a batch that says that it has n messages, compressed by a codec,
+// and has something else in their place.
+func RawBatch(n int, codec uint16, records []byte) []byte {
+	return rawBatch(&Appender{}, n, codec, records, time.Time{})
+}
+
+func rawBatch(a *Appender, n int, codec uint16, records []byte, at time.Time) []byte {
+	msgs := make([]Message, n)
+	for i := range msgs {
+		msgs[i].Time = at
+	}
+	b := append(a.encode(msgs)[:recordsAt], records...)
+	be := binary.BigEndian
+	be.PutUint16(b[attributesAt:], codec)
+	be.PutUint32(b[8:], uint32(len(b)-beforeItsSize))
+	be.PutUint32(b[17:], crc32.Checksum(b[attributesAt:], castagnoli))
+	return b
+}
+
+// AppendRaw sends a RawBatch whose messages have one time.
+func (a *Appender) AppendRaw(ctx context.Context, n int, codec uint16, records []byte, at time.Time) error {
+	b := rawBatch(a, n, codec, records, at)
+	a.next += int32(n)
+	return a.send(ctx, b)
+}
+
+// Inspect tells what a batch is and what is wrong with it.
+func Inspect(raw []byte) (*Message, error) { return inspect(raw) }
 
 // Skip leaves sequence numbers out.
 func (a *Appender) Skip(n int32) { a.next += n }

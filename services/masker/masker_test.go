@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/broker/brokertest"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/masker"
 )
@@ -147,6 +149,45 @@ func TestBadRecords(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), secret) {
 		t.Error("the log has a value")
+	}
+}
+
+// TestUnreadable: a batch that can't be read is like records that can't be masked.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	good := broker.Message{Value: []byte(`{"n":1}`)}
+	r.produce("orders", 1, 0, good)
+	brokertest.Inflating(t, r.cfg, "orders", 0, 3, time.UnixMilli(1_800_000_000_000))
+	r.produce("orders", 1, 0, good)
+	err := r.fails(stream(nil))
+	want := "stream orders stopped at topic orders, partition 0, offset 1, which can't be masked: the batch can't be read: " +
+		"a compressed batch is larger than 64 MiB when decompressed; it has the records up to offset 3"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v", err)
+	}
+	letters := stream(func(s *masker.Stream) { s.OnError, s.DeadLetter = "dead-letter", "letters" })
+	for range 2 { // the second one finds that all is done
+		stop := r.start(letters)
+		if out := r.read("masked", 2); len(out) != 2 || header(&out[1], "tallystick-origin") != "kfake/orders/0/4" {
+			t.Errorf("%d records, the last of %s", len(out), header(&out[len(out)-1], "tallystick-origin"))
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		dead := r.read("letters", 1)
+		if len(dead) != 1 || header(&dead[0], "tallystick-origin") != "kfake/orders/0/3" || !strings.Contains(header(&dead[0], "tallystick-reason"), "64 MiB") {
+			t.Errorf("dead letters: %v", dead)
+		}
+		letters.Group = "another"
+	}
+	stop := r.start(stream(func(s *masker.Stream) { s.To, s.Group, s.OnError = "masked2", "g2", "drop" }))
+	r.read("masked2", 2)
+	if n := r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`); n != 3 {
+		t.Errorf("%v records are counted as dropped", n)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -131,30 +131,30 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	for i := range msgs {
 		m := &msgs[i]
 		if m.Control {
-			w.count("control")
-			next = m.Offset + 1
+			w.count("control", 1)
+			next = m.Next()
 			continue
 		}
 		masked, err := w.mask(ctx, m)
 		switch {
 		case err == nil:
 			out = append(out, masked)
-			w.count("masked")
+			w.count("masked", 1)
 		case !isBad(err):
 			return err
 		case w.s.cfg.OnError == onErrorDrop:
-			w.count("dropped")
+			w.count("dropped", m.Next()-m.Offset)
 			w.s.log.Warn("a record was dropped because it can't be masked", "topic", w.s.cfg.From, "partition", w.p.ID, "offset", m.Offset, "reason", err)
 		case w.dead != nil:
 			dead = append(dead, w.letter(m, err))
-			w.count("dead-lettered")
+			w.count("dead-lettered", m.Next()-m.Offset)
 		default:
 			stopped = w.stop(m, err)
 		}
 		if stopped != nil {
 			break
 		}
-		next = m.Offset + 1
+		next = m.Next()
 		w.bytes += len(m.Key) + len(m.Value)
 	}
 	// Dead letters go first: where the output has a record, those before it are there.
@@ -173,8 +173,8 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	return stopped
 }
 
-func (w *worker) count(outcome string) {
-	w.s.metrics.records.WithLabelValues(w.s.cfg.Name, outcome).Inc()
+func (w *worker) count(outcome string, n int64) {
+	w.s.metrics.records.WithLabelValues(w.s.cfg.Name, outcome).Add(float64(n))
 }
 
 // stop is the error of a record that ends the stream.
