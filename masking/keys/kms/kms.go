@@ -43,7 +43,7 @@ type Config struct {
 	// from the places that its own tools look in.
 	CredentialsFile string `yaml:"credentials_file,omitempty"`
 	// CAFile holds the authorities that sign the service's certificate, PEM.
-	// Default: the system's.
+	// Default: the system's, which judge the token service of Google always.
 	CAFile string `yaml:"ca_file,omitempty"`
 	// Endpoint is another https address of the service of AWS or Google, such as
 	// a private one. Optional.
@@ -116,8 +116,8 @@ func open(uri string, c Config) (Service, error) {
 	}
 }
 
-// newClient is an HTTP client that follows no redirect: its requests carry
-// credentials.
+// newClient is an HTTP client that follows no redirect by itself: its requests
+// carry credentials.
 func newClient(caFile string) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}

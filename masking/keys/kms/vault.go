@@ -11,7 +11,9 @@ import (
 )
 
 // vault is a key of Vault's transit secrets engine, which OpenBao has too
-// (developer.hashicorp.com/vault/api-docs/secret/transit).
+// (developer.hashicorp.com/vault/api-docs/secret/transit). A node that stands by
+// may redirect to the active one, whose address is followed once, as Vault's own
+// client does (developer.hashicorp.com/vault/docs/concepts/ha).
 type vault struct {
 	client               *http.Client
 	encrypt, decrypt     string // addresses
@@ -53,7 +55,7 @@ func (v *vault) ask(ctx context.Context, address string, r vaultData) (vaultData
 	var a struct {
 		Data vaultData `json:"data"`
 	}
-	err := call(ctx, v.client, address, r, &a, func(req *http.Request, _ []byte) error {
+	c := caller{client: v.client, moves: true, prepare: func(req *http.Request, _ []byte) error {
 		token, err := private("keys.kms.token_file", v.tokenFile)
 		if err != nil {
 			return err
@@ -64,7 +66,8 @@ func (v *vault) ask(ctx context.Context, address string, r vaultData) (vaultData
 			req.Header.Set("X-Vault-Namespace", v.namespace)
 		}
 		return nil
-	})
+	}}
+	err := c.call(ctx, address, r, &a)
 	return a.Data, err
 }
 
