@@ -76,8 +76,8 @@ type Payload struct {
 type Registry struct {
 	// URL is its address, for example https://registry.example.org.
 	URL string `yaml:"url,omitempty"`
-	// User and PasswordFile, a file with the password on its first line, are for
-	// basic authentication. Optional.
+	// User and PasswordFile, a file of mode 0600 with the password on its first
+	// line, are for basic authentication. Optional.
 	User         string `yaml:"user,omitempty"`
 	PasswordFile string `yaml:"password_file,omitempty"`
 	// CAFile is a PEM file of authorities. Default: the system's.

@@ -2,6 +2,7 @@ package masker_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,13 @@ func TestRefused(t *testing.T) {
 		{"protobuf", func(s *masker.Stream) { s.Value.Format = "protobuf" }, "masker.streams[0].value.descriptors: "},
 		{"key", func(s *masker.Stream) { s.Key = masker.Payload{Format: "json", Transform: "keep"} }, "masker.streams[0].key.transform: "},
 		{"dead letters", func(s *masker.Stream) { s.OnError = "dead-letter" }, "masker.streams[0].dead_letter: "},
+		{"open password", func(s *masker.Stream) {
+			path := r.write("open", "x")
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			s.Registry = masker.Registry{URL: "https://registry.example", User: "u", PasswordFile: path}
+		}, "stream orders: registry.password_file " + r.dir + "/open is open to other users"},
 		{"password in clear", func(s *masker.Stream) {
 			s.Registry = masker.Registry{URL: "http://registry.example", User: "u", PasswordFile: "p"}
 		}, "masker.streams[0].registry.url: "},

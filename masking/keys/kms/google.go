@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 	googleauth "golang.org/x/oauth2/google"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -41,7 +42,7 @@ func newGoogle(uri string, c Config, client *http.Client) (Service, error) {
 		}
 	}
 	if c.CredentialsFile != "" {
-		if _, err := private("keys.kms.credentials_file", c.CredentialsFile); err != nil {
+		if _, err := private.Read("keys.kms.credentials_file", c.CredentialsFile); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +122,7 @@ func (g *google) source(ctx context.Context) (oauth2.TokenSource, error) {
 		c, err = googleauth.FindDefaultCredentials(ctx, googleScope)
 	} else {
 		var b []byte
-		if b, err = private("keys.kms.credentials_file", g.file); err != nil {
+		if b, err = private.Read("keys.kms.credentials_file", g.file); err != nil {
 			return nil, err
 		}
 		c, err = googleauth.CredentialsFromJSONWithType(ctx, b, googleauth.ServiceAccount, googleScope)

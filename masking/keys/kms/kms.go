@@ -134,19 +134,3 @@ func newClient(caFile string) (*http.Client, error) {
 	}
 	return &http.Client{Transport: t, Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
-
-// private refuses a file of secrets that others may read.
-func private(key, path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read %s: %w", key, err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, &text.Hint{Err: fmt.Errorf("%s %s is open to other users (mode %04o)", key, path, st.Mode().Perm()), Hint: "chmod 600 " + path}
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read %s: %w", key, err)
-	}
-	return b, nil
-}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -34,7 +35,7 @@ func newVault(uri string, c Config, client *http.Client) (Service, error) {
 	if c.TokenFile == "" {
 		return nil, &text.Hint{Err: errors.New("hcvault:// needs keys.kms.token_file"), Hint: "put Vault's token into a file of mode 0600 and name it in keys.kms.token_file"}
 	}
-	if _, err := private("keys.kms.token_file", c.TokenFile); err != nil {
+	if _, err := private.Read("keys.kms.token_file", c.TokenFile); err != nil {
 		return nil, err
 	}
 	at := func(verb string) string {
@@ -56,7 +57,7 @@ func (v *vault) ask(ctx context.Context, address string, r vaultData) (vaultData
 		Data vaultData `json:"data"`
 	}
 	c := caller{client: v.client, moves: true, prepare: func(req *http.Request, _ []byte) error {
-		token, err := private("keys.kms.token_file", v.tokenFile)
+		token, err := private.Read("keys.kms.token_file", v.tokenFile)
 		if err != nil {
 			return err
 		}
