@@ -2,6 +2,7 @@ package masker_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -192,6 +193,31 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// way is a stream from one topic to another.
+func way(from, to string) masker.Stream {
+	return stream(func(s *masker.Stream) { s.Name, s.From, s.To = "s-"+from+"-"+to, from, to })
+}
+
+// TestHiddenCircle: streams between two names of one cluster end once both have
+// found their topics.
+func TestHiddenCircle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.produce("a", 1, 0, broker.Message{Value: []byte(`{"n":1}`)})
+	r.produce("b", 1, 0, broker.Message{Value: []byte(`{"n":2}`)})
+	back := way("b", "a")
+	back.Kafka = r.cfg
+	_, port, err := net.SplitHostPort(r.cfg.Addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	back.Kafka.Addresses = []string{"localhost:" + port}
+	err = r.fails(way("a", "b"), back)
+	if err == nil || !strings.Contains(err.Error(), "comes back to it: b -> a -> b") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestRefused: what could repeat or lose records is refused, and what can't work.
 func TestRefused(t *testing.T) {
 	t.Parallel()
@@ -230,6 +256,48 @@ func TestRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+	for _, tc := range []struct {
+		name    string
+		streams []masker.Stream
+		want    string
+	}{
+		{"two", []masker.Stream{way("a", "b"), way("b", "a")}, "masker.streams[1].to: what stream s-b-a writes comes back to it: b -> a -> b"},
+		{"three and another", []masker.Stream{way("x", "a"), way("a", "b"), way("c", "a2"), way("b", "c"), way("c", "x")},
+			"masker.streams[4].to: what stream s-c-x writes comes back to it: c -> x -> a -> b -> c"},
+		{"by dead letters", []masker.Stream{way("a", "b"), func() masker.Stream {
+			s := way("b", "c")
+			s.OnError, s.DeadLetter = "dead-letter", "a"
+			return s
+		}()}, "masker.streams[1].dead_letter: what stream s-b-c writes comes back to it: b -> a -> b"},
+		{"one cluster by two names", []masker.Stream{way("a", "b"), func() masker.Stream {
+			s := way("b", "a")
+			s.Kafka = r.cfg
+			s.Kafka.Addresses = append([]string{"127.0.0.1:1"}, r.cfg.Addresses...)
+			return s
+		}()}, "masker.streams[1].to: what stream s-b-a writes comes back to it: b -> a -> b"},
+	} {
+		t.Run("circle of "+tc.name, func(t *testing.T) {
+			if _, err := r.new(tc.streams...); err == nil || err.Error() != tc.want || text.HintOf(err) == "" {
+				t.Errorf("%v; want %s", err, tc.want)
+			}
+		})
+	}
+	for name, streams := range map[string][]masker.Stream{
+		"a line": {way("a", "b"), way("b", "c"), way("a", "c2")},
+		"two clusters": {way("a", "b"), func() masker.Stream {
+			s := way("b", "a")
+			s.Kafka = r.cfg
+			s.Kafka.Addresses = []string{"127.0.0.1:1"}
+			return s
+		}()},
+	} {
+		m, err := r.new(streams...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_ = m.Close()
 	}
 	r.produce("orders", 2, 1, broker.Message{Value: []byte(`{}`)})
 	r.produce("small", 1, 0, broker.Message{Value: []byte(`{}`)})
