@@ -152,9 +152,13 @@ func (a *Appender) encode(msgs []Message) []byte {
 	return b
 }
 
+// noTime is what Kafka has as the timestamp of a record without one. 0 would be
+// 1970, and the record due for deletion.
+const noTime = -1
+
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
-		return 0
+		return noTime
 	}
 	return t.UnixMilli()
 }

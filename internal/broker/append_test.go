@@ -122,6 +122,41 @@ func TestLast(t *testing.T) {
 	}
 }
 
+// TestNoTime: a message without a time has none in Kafka either, alone or beside
+// others.
+func TestNoTime(t *testing.T) {
+	t.Parallel()
+	c := topicClient(t, "times")
+	a, err := c.NewAppender(t.Context(), "times", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMilli(1_800_000_000_123)
+	want := []time.Time{{}, at, {}, at.Add(time.Hour), {}}
+	for _, batch := range [][]time.Time{want[:1], want[1:4], want[4:]} {
+		var msgs []broker.Message
+		for _, at := range batch {
+			msgs = append(msgs, broker.Message{Value: []byte("v"), Time: at})
+		}
+		if err := a.Append(t.Context(), msgs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, m := range read(t, c, "times", 0) {
+		if !m.Time.Equal(want[i]) {
+			t.Errorf("message %d is of %v, want %v", i, m.Time, want[i])
+		}
+		stamps, err := c.Timestamps(t.Context(), "times", 0, int64(i))
+		ms := int64(-1)
+		if !want[i].IsZero() {
+			ms = want[i].UnixMilli()
+		}
+		if err != nil || stamps[i] != ms {
+			t.Errorf("in the broker message %d is of %v (%v), want %d", i, stamps, err, ms)
+		}
+	}
+}
+
 // TestInflate: a compressed batch is read up to 64 MiB.
 func TestInflate(t *testing.T) {
 	for _, tc := range []struct {

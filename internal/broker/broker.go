@@ -52,7 +52,7 @@ type Message struct {
 	Partition int
 	Offset    int64
 	Skipped   int64
-	Time      time.Time
+	Time      time.Time // as its producer or the broker set it; zero if it has none
 	// Control: it is the end of a transaction, and nobody's message.
 	Control bool
 	// Refused says why a batch can't be read, for whose messages, those from

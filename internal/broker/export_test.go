@@ -49,6 +49,25 @@ func (a *Appender) AppendRaw(ctx context.Context, n int, codec uint16, records [
 	return a.send(ctx, b)
 }
 
+// Timestamps are those of the messages of the batch at offset as the broker has
+// them, by offset.
+func (c *Client) Timestamps(ctx context.Context, topic string, partition int, offset int64) (map[int]int64, error) {
+	b, err := c.batchAt(ctx, topic, partition, offset)
+	if err != nil {
+		return nil, err
+	}
+	be := binary.BigEndian
+	base, first, out := int64(be.Uint64(b)), int64(be.Uint64(b[27:])), map[int]int64{}
+	rest := b[recordsAt:]
+	for i := range be.Uint32(b[57:]) {
+		length, n := binary.Varint(rest)
+		delta, _ := binary.Varint(rest[n+1:])
+		out[int(base)+int(i)] = first + delta
+		rest = rest[n+int(length):]
+	}
+	return out, nil
+}
+
 // Inspect tells what a batch is and what is wrong with it.
 func Inspect(raw []byte) (*Message, error) { return inspect(raw) }
 
