@@ -3,7 +3,10 @@ package masker_test
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/broker/brokertest"
+	embedded "github.com/tallystick/tallystick/internal/embedded/broker"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/masker"
 )
@@ -151,6 +155,58 @@ func TestBadRecords(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), secret) {
 		t.Error("the log has a value")
+	}
+}
+
+// TestCounted: records count as masked once the broker has acknowledged them.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b, err := embedded.StartWith(dir, embedded.Options{Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: t.TempDir(), cfg: brokertest.Config(b)}
+	r.write("plain.yaml", policy)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		_, _ = w.Write([]byte(`{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"mail\",\"type\":\"string\"}]}"}`))
+	}))
+	defer registry.Close()
+	record := broker.Message{Value: []byte("\x00\x00\x00\x00\x07\x02x")}
+	r.produce("orders", 1, 0, record, record, broker.Message{Value: []byte("no frame")})
+	stop := r.start(stream(func(s *masker.Stream) {
+		s.Value, s.Registry.URL, s.OnError = masker.Payload{Format: "avro", Framed: true}, registry.URL, "drop"
+	}))
+	<-asked // the records are fetched
+	_, port, err := net.SplitHostPort(b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	waitUntil(t, "writing fails", &r.log, func() bool { return strings.Contains(r.log.String(), "producing failed") })
+	counted := func() [2]float64 {
+		return [2]float64{r.metric("tallystick_masker_records_total", `outcome="masked",stream="orders"`), r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`)}
+	}
+	if n := counted(); n != [2]float64{} {
+		t.Errorf("before the broker has them %v records are counted", n)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = embedded.StartWith(dir, embedded.Options{Port: n, Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	waitUntil(t, "all are counted", &r.log, func() bool { return counted() == [2]float64{2, 1} })
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -63,9 +63,8 @@ func (w *worker) headers(m *broker.Message) (out []broker.Header) {
 // letter is the dead letter for m: where it is, why, and nothing of it. A batch
 // that can't be read has one, with the place of its last record.
 func (w *worker) letter(m *broker.Message, err error) broker.Message {
-	last := m.Next() - 1
-	return broker.Message{Offset: last, Time: m.Time, Value: []byte("[redacted]"), Headers: []broker.Header{
-		{Name: originHeader, Value: []byte(w.s.place(m.Partition, last))},
+	return broker.Message{Offset: m.Offset, Until: m.Until, Time: m.Time, Value: []byte("[redacted]"), Headers: []broker.Header{
+		{Name: originHeader, Value: []byte(w.s.place(m.Partition, m.Next()-1))},
 		{Name: reasonHeader, Value: []byte(err.Error())},
 		{Name: bytesHeader, Value: []byte(strconv.Itoa(len(m.Value)))},
 	}}

@@ -39,12 +39,12 @@ func (s *stream) newWorker(ctx context.Context, p *broker.Partition) (*worker, e
 		return nil, err
 	}
 	w := &worker{s: s, p: p, masker: m}
-	if err := w.open(ctx, &w.out, s.cfg.To); err != nil {
+	if err := w.open(ctx, &w.out, s.cfg.To, "masked"); err != nil {
 		return nil, err
 	}
 	if s.cfg.OnError == onErrorDeadLetter {
 		w.dead = &sink{}
-		if err := w.open(ctx, w.dead, s.cfg.DeadLetter); err != nil {
+		if err := w.open(ctx, w.dead, s.cfg.DeadLetter, "dead-lettered"); err != nil {
 			return nil, err
 		}
 	}
@@ -127,11 +127,12 @@ func (w *worker) next(ctx context.Context, soon bool) (broker.Message, error) {
 func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	var out, dead []broker.Message
 	var stopped error
+	var control, dropped int64
 	next := msgs[0].Offset
 	for i := range msgs {
 		m := &msgs[i]
 		if m.Control {
-			w.count("control", 1)
+			control++
 			next = m.Next()
 			continue
 		}
@@ -139,15 +140,13 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 		switch {
 		case err == nil:
 			out = append(out, masked)
-			w.count("masked", 1)
 		case !isBad(err):
 			return err
 		case w.s.cfg.OnError == onErrorDrop:
-			w.count("dropped", m.Next()-m.Offset)
+			dropped += m.Next() - m.Offset
 			w.s.log.Warn("a record was dropped because it can't be masked", "topic", w.s.cfg.From, "partition", w.p.ID, "offset", m.Offset, "reason", err)
 		case w.dead != nil:
 			dead = append(dead, w.letter(m, err))
-			w.count("dead-lettered", m.Next()-m.Offset)
 		default:
 			stopped = w.stop(m, err)
 		}
@@ -166,13 +165,17 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	if err := w.write(ctx, &w.out, out); err != nil {
 		return err
 	}
-	w.measure()
 	if err := w.commit(ctx, next); err != nil {
 		return errors.Join(stopped, err)
 	}
+	w.count("control", control)
+	w.count("dropped", dropped)
+	w.measure()
 	return stopped
 }
 
+// count counts records by what became of them, once that is done: the broker has
+// what was written, and the group knows of the rest.
 func (w *worker) count(outcome string, n int64) {
 	w.s.metrics.records.WithLabelValues(w.s.cfg.Name, outcome).Add(float64(n))
 }
