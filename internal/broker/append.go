@@ -104,8 +104,11 @@ func (a *Appender) send(ctx context.Context, batch []byte) error {
 	if err == nil {
 		err = r.Error
 	}
-	if errors.Is(err, kafka.DuplicateSequenceNumber) {
+	switch {
+	case errors.Is(err, kafka.DuplicateSequenceNumber):
 		return nil
+	case errors.Is(err, kafka.MessageSizeTooLarge):
+		return fmt.Errorf("%w: it refused %d bytes", ErrTooLarge, len(batch))
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/broker/brokertest"
@@ -119,6 +120,29 @@ func TestLast(t *testing.T) {
 		if _, ok, err := c.Last(t.Context(), "last", partition, func(*broker.Message) bool { return false }); ok || err != nil {
 			t.Errorf("nothing is wanted: %v %v", ok, err)
 		}
+	}
+}
+
+// TestAppendTooLarge: a topic that takes less than others says so, with the
+// error for that.
+func TestAppendTooLarge(t *testing.T) {
+	t.Parallel()
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "small"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "1000"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	c, err := broker.OpenTopic(broker.Config{Addresses: k.ListenAddrs()}, "small", broker.Deps{Log: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	a, err := c.NewAppender(t.Context(), "small", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Append(t.Context(), []broker.Message{{Value: make([]byte, 2000)}}); !errors.Is(err, broker.ErrTooLarge) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -83,6 +83,20 @@ func (w *worker) seek(ctx context.Context, next int64) error {
 	return w.p.Seek(ctx, out.First)
 }
 
+// skipped tells offsets before m that retention deleted unread from those that
+// never were records or that compaction took: only the first are lost.
+func (w *worker) skipped(ctx context.Context, m *broker.Message) error {
+	if m.Skipped == 0 {
+		return nil
+	}
+	first, err := w.p.First(ctx)
+	if err != nil {
+		return err
+	}
+	w.lost(min(first, m.Offset) - (m.Offset - m.Skipped))
+	return nil
+}
+
 func (w *worker) lost(n int64) {
 	if n <= 0 {
 		return
@@ -104,7 +118,9 @@ func (w *worker) fetch(ctx context.Context) ([]broker.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.lost(m.Skipped)
+		if err := w.skipped(ctx, &m); err != nil {
+			return nil, err
+		}
 		msgs = append(msgs, m)
 		size += m.Size()
 		if w.p.Position() >= w.p.HighWatermark() {
