@@ -50,16 +50,19 @@ func Open(t testing.TB, cfg broker.Config) *broker.Client {
 // decompressed, of the time at.
 func Inflating(t testing.TB, cfg broker.Config, topic string, partition, n int, at time.Time) {
 	t.Helper()
-	who, err := scram.Mechanism(scram.SHA256, cfg.SASL.User, cfg.SASL.Password)
-	if err != nil {
-		t.Fatal(err)
+	transport := &kafka.Transport{}
+	if cfg.SASL.Mechanism != "" {
+		who, err := scram.Mechanism(scram.SHA256, cfg.SASL.User, cfg.SASL.Password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport.SASL = who
 	}
 	value := make([]byte, 65<<20/n)
 	records := make([]kafka.Record, n)
 	for i := range records {
 		records[i] = kafka.Record{Time: at, Value: kafka.NewBytes(value)}
 	}
-	transport := &kafka.Transport{SASL: who}
 	defer transport.CloseIdleConnections()
 	client := kafka.Client{Addr: kafka.TCP(cfg.Addresses...), Transport: transport, Timeout: time.Minute}
 	r, err := client.Produce(context.Background(), &kafka.ProduceRequest{
