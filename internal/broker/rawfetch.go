@@ -23,15 +23,14 @@ func (c *Client) batchAt(ctx context.Context, topic string, partition int, offse
 	if r.ErrorCode != 0 {
 		return nil, kafka.Error(r.ErrorCode)
 	}
-	for _, t := range r.Topics {
-		for _, p := range t.Partitions {
-			if p.ErrorCode != 0 {
-				return nil, kafka.Error(p.ErrorCode)
-			}
-			return p.Records, nil
-		}
+	if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
+		return nil, kafka.UnknownTopicOrPartition
 	}
-	return nil, kafka.UnknownTopicOrPartition
+	p := r.Topics[0].Partitions[0]
+	if p.ErrorCode != 0 {
+		return nil, kafka.Error(p.ErrorCode)
+	}
+	return p.Records, nil
 }
 
 // The messages of Fetch (API key 1, versions 4 to 11), whose records stay as they
