@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests that need real servers and a real browser: proxies, Kafka and
-# an MQTT broker under load, Chromium, veraPDF. Installs what is missing first. A part that can't be had
-# leaves its tests out on a developer's machine and fails where CI is set.
+# an MQTT broker under load, Vault, moto for AWS KMS, Chromium, veraPDF. Installs
+# what is missing first. A part that can't be had leaves its tests out on a
+# developer's machine and fails where CI is set.
 #
 # usage: scripts/integration.sh [flags of go test, such as -run Nginx]
 #   SHOTS=DIR keeps screenshots of the pages.
@@ -19,8 +20,8 @@ export AXE_JS
 if command -v mvn >/dev/null; then
 	scripts/verapdf.sh
 fi
-say 'Envoy and Apache Kafka'
-for server in envoy kafka; do
+say 'Envoy, Apache Kafka, Vault (built once, in some minutes) and moto'
+for server in envoy kafka vault moto; do
 	scripts/$server.sh >/dev/null || [ -z "${CI:-}" ] # its tests are left out, or fail where CI is set
 done
 

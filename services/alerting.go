@@ -3,14 +3,12 @@ package services
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/tallystick/tallystick/audit/alert"
 	"github.com/tallystick/tallystick/audit/alert/webhook"
-	"github.com/tallystick/tallystick/internal/text"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/services/alerter"
 )
 
@@ -67,16 +65,9 @@ func (a *App) webhookSecrets() ([]string, error) {
 
 // webhookSecret is the receiver's own secret.
 func webhookSecret(w WebhookConfig) (string, error) {
-	st, err := os.Stat(w.SecretFile)
+	b, err := private.Read("the secret_file of webhook "+w.Name, w.SecretFile)
 	if err != nil {
-		return "", fmt.Errorf("webhook %s: failed to read its secret: %w", w.Name, errors.Unwrap(err))
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return "", &text.Hint{Err: fmt.Errorf("webhook %s: others can read its secret", w.Name), Hint: "chmod 600 " + w.SecretFile}
-	}
-	b, err := os.ReadFile(w.SecretFile)
-	if err != nil {
-		return "", fmt.Errorf("webhook %s: failed to read its secret: %w", w.Name, err)
+		return "", err
 	}
 	return strings.TrimSpace(string(b)), nil
 }

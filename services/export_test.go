@@ -119,8 +119,8 @@ func (a *App) ReadTrail(ctx context.Context, name string, acts CustodyActs) erro
 }
 
 // NewKEKWatch returns the watch of a key management service, and its gauge.
-func NewKEKWatch(every, grace time.Duration, check func(context.Context) error) (run func(context.Context) error, up func() float64) {
-	w := &kekWatch{check: check, every: every, grace: grace, log: slog.New(slog.DiscardHandler),
+func NewKEKWatch(every, grace time.Duration, wall func() time.Time, check func(context.Context) error) (run func(context.Context) error, up func() float64) {
+	w := &kekWatch{check: check, wall: wall, every: every, grace: grace, log: slog.New(slog.DiscardHandler),
 		up: prometheus.NewGauge(prometheus.GaugeOpts{}), answered: prometheus.NewGauge(prometheus.GaugeOpts{})}
 	return w.run, func() float64 {
 		var m dto.Metric

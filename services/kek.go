@@ -77,7 +77,7 @@ func (a *App) kekFile() (string, error) {
 // watchKEK runs the watch of a process that serves.
 func (a *App) watchKEK() error {
 	w := &kekWatch{
-		check: a.kek.Check, every: cmp.Or(a.cfg.Keys.KMS.Check, kms.DefaultCheck), grace: cmp.Or(a.cfg.Keys.KMS.Grace, kms.DefaultGrace), log: a.log,
+		check: a.kek.Check, wall: time.Now, every: cmp.Or(a.cfg.Keys.KMS.Check, kms.DefaultCheck), grace: cmp.Or(a.cfg.Keys.KMS.Grace, kms.DefaultGrace), log: a.log,
 		up: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tallystick_kms_up", Help: "1 if the key management service unwrapped the key-encryption key when it was asked last, else 0.",
 		}),
@@ -98,21 +98,39 @@ func (a *App) watchKEK() error {
 type kekWatch struct {
 	check        func(context.Context) error
 	every, grace time.Duration
+	wall         func() time.Time
 	log          *slog.Logger
 	up, answered prometheus.Gauge
+}
+
+// kekLook is how often a watch looks at the clocks: a machine that slept asks
+// soon after it wakes.
+const kekLook = 30 * time.Second
+
+// moment is one moment by two clocks: the monotonic one, which stands still while
+// the machine sleeps, and the wall's, which may be put back.
+type moment struct{ monotonic, wall time.Time }
+
+func (w *kekWatch) now() moment { return moment{time.Now(), w.wall().Round(0)} }
+
+// since is the time that has passed since m, by the clock that says more.
+func (w *kekWatch) since(m moment) time.Duration {
+	now := w.now()
+	return max(now.monotonic.Sub(m.monotonic), now.wall.Sub(m.wall))
 }
 
 // run ends with an error when the service has not agreed for the time of grace.
 // It begins right after the service unwrapped the KEK.
 func (w *kekWatch) run(ctx context.Context) error {
-	last := time.Now()
+	last := w.now()
 	well := func() {
-		last = time.Now()
+		last = w.now()
 		w.up.Set(1)
-		w.answered.Set(float64(last.Unix()))
+		w.answered.Set(float64(last.wall.Unix()))
 	}
 	well()
-	tick := time.NewTicker(w.every)
+	asked := last
+	tick := time.NewTicker(min(w.every, kekLook))
 	defer tick.Stop()
 	for {
 		select {
@@ -120,8 +138,12 @@ func (w *kekWatch) run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if w.since(asked) < w.every {
+			continue
+		}
+		asked = w.now()
 		err := w.check(ctx)
-		left := w.grace - time.Since(last)
+		left := w.grace - w.since(last)
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -20,7 +20,7 @@ func TestKEKWatch(t *testing.T) {
 		began := time.Now()
 		away := &text.Hint{Err: errors.New("away"), Hint: "look at the network"}
 		var asked atomic.Int64
-		w, up := services.NewKEKWatch(5*time.Minute, 24*time.Hour, func(context.Context) error {
+		w, up := services.NewKEKWatch(5*time.Minute, 24*time.Hour, time.Now, func(context.Context) error {
 			asked.Add(1)
 			if at := time.Since(began); at > time.Hour && at < 20*time.Hour || at > 30*time.Hour {
 				return away
@@ -51,11 +51,41 @@ func TestKEKWatch(t *testing.T) {
 
 func TestKEKWatchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _ := services.NewKEKWatch(time.Minute, time.Hour, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		w, _ := services.NewKEKWatch(time.Minute, time.Hour, time.Now, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		ctx, end := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer end()
 		if err := w(ctx); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// While a machine sleeps only the wall's clock goes on: the time of grace ends by
+// that, soon after the machine wakes. A clock that is put back makes it no longer.
+func TestKEKWatchClocks(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		jump time.Duration // of the wall's clock, after an hour
+		ends time.Duration // of the monotonic clock
+	}{
+		{"a machine that slept", 30 * time.Hour, time.Hour + time.Minute},
+		{"a clock put back", -100 * time.Hour, 24 * time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				wall := func() time.Time {
+					if time.Since(began) > time.Hour {
+						return time.Now().Add(tc.jump)
+					}
+					return time.Now()
+				}
+				w, _ := services.NewKEKWatch(5*time.Minute, 24*time.Hour, wall, func(context.Context) error { return errors.New("away") })
+				err := w(t.Context())
+				if at := time.Since(began); err == nil || at < tc.ends-time.Minute || at > tc.ends+5*time.Minute {
+					t.Errorf("ended after %v: %v", at, err)
+				}
+			})
+		})
+	}
 }

@@ -140,6 +140,9 @@ func DDL(c *Config, users bool) ([]string, error) {
 
 // Check loads everything that the configuration names, without starting.
 func Check(c *Config) error {
+	if err := checkSecrets(c); err != nil {
+		return err
+	}
 	if _, err := loadDataMap(c.DataMap); err != nil {
 		return err
 	}

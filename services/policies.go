@@ -57,7 +57,7 @@ func (c *Config) validateMasking(d *strictyaml.Doc) error {
 		}
 		seen[p.Name] = true
 	}
-	if err := c.Masker.Validate(); err != nil {
+	if err := c.Masker.Validate(c.Kafka); err != nil {
 		return section(d, "masker", err)
 	}
 	for i, s := range c.Masker.Streams {

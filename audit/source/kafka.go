@@ -20,7 +20,8 @@ type ClientTLS struct {
 	Enabled bool `yaml:"enabled,omitempty"`
 	// CAFile is a PEM file of authorities. Default: the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// CertFile and KeyFile are PEM files of the client's certificate, for mutual TLS.
+	// CertFile and KeyFile are PEM files of the client's certificate, for mutual
+	// TLS; the key's has mode 0600.
 	CertFile string `yaml:"cert_file,omitempty"`
 	KeyFile  string `yaml:"key_file,omitempty"`
 	// ServerName is the name expected in the server's certificate. Default: the host of each address.

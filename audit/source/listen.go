@@ -175,7 +175,8 @@ const (
 
 // ServerTLS protects a listener; at least TLS 1.2. Off if it is empty.
 type ServerTLS struct {
-	// CertFile and KeyFile are PEM files of the listener's certificate.
+	// CertFile and KeyFile are PEM files of the listener's certificate; the key's
+	// has mode 0600.
 	CertFile string `yaml:"cert_file,omitempty"`
 	KeyFile  string `yaml:"key_file,omitempty"`
 	// ClientCAFile is a PEM file of authorities; senders then have to show a

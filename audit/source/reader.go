@@ -78,6 +78,9 @@ const (
 	GapDropped   GapKind = "dropped"   // there was no room for them
 	GapMissing   GapKind = "missing"   // their sender counted them, but they never came
 	GapExpired   GapKind = "expired"   // records of a topic were deleted before they were read
+	// GapUnreadable: records of a topic are in a batch that can't be decompressed,
+	// or only to more than 64 MiB.
+	GapUnreadable GapKind = "unreadable"
 )
 
 // Gap is a place in a stream behind which lines are or may be missing.

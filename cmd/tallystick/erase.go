@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tallystick/tallystick/audit/erased"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
@@ -124,16 +125,9 @@ func (c *cli) identifiers(file string) ([]services.Identifier, error) {
 	in := c.in
 	switch f, ok := c.in.(*os.File); {
 	case file != "" && file != "-":
-		st, err := os.Stat(file)
+		b, err := private.Read("the file of identifiers", file)
 		if err != nil {
-			return nil, fmt.Errorf("failed to read the identifiers: %w", err)
-		}
-		if st.Mode().Perm()&0o077 != 0 {
-			return nil, &text.Hint{Err: fmt.Errorf("the file of identifiers is open to other users (mode %04o)", st.Mode().Perm()), Hint: "chmod 600 " + file}
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("failed to read the identifiers: %w", err)
+			return nil, err
 		}
 		in = bytes.NewReader(b)
 	case ok && term.IsTerminal(int(f.Fd())):

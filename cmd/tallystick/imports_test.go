@@ -35,7 +35,7 @@ func imports(t *testing.T) map[string][]string {
 // TestDriversHaveOneImporter: a driver is spoken to in one place.
 func TestDriversHaveOneImporter(t *testing.T) {
 	only := map[string][]string{
-		"github.com/segmentio/kafka-go":                              {"internal/broker", "internal/bench/naive"},
+		"github.com/segmentio/kafka-go":                              {"internal/broker", "internal/broker/brokertest", "internal/bench/naive"},
 		"github.com/ClickHouse/clickhouse-go":                        {"internal/store", "internal/embedded/clickhouse", "internal/bench/naive"},
 		"github.com/ClickHouse/ch-go":                                {"internal/store", "internal/embedded/clickhouse"},
 		"github.com/gin-gonic/gin":                                   {"services/console"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tallystick/tallystick/internal/durable"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
@@ -73,16 +73,9 @@ func (c *cli) keysRestore() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := os.Stat(args[0])
+			data, err := private.Read("the back-up", args[0])
 			if err != nil {
-				return fmt.Errorf("failed to read the back-up: %w", err)
-			}
-			if st.Mode().Perm()&0o077 != 0 {
-				return &text.Hint{Err: fmt.Errorf("the back-up %s is open to other users (mode %04o)", args[0], st.Mode().Perm()), Hint: "chmod 600 " + args[0]}
-			}
-			data, err := os.ReadFile(args[0])
-			if err != nil {
-				return fmt.Errorf("failed to read the back-up: %w", err)
+				return err
 			}
 			r, err := services.RestoreKeys(cmd.Context(), cfg, data, c.passphrase, logger(c.err, "warn"))
 			if err != nil {

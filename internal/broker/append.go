@@ -104,8 +104,11 @@ func (a *Appender) send(ctx context.Context, batch []byte) error {
 	if err == nil {
 		err = r.Error
 	}
-	if errors.Is(err, kafka.DuplicateSequenceNumber) {
+	switch {
+	case errors.Is(err, kafka.DuplicateSequenceNumber):
 		return nil
+	case errors.Is(err, kafka.MessageSizeTooLarge):
+		return fmt.Errorf("%w: it refused %d bytes", ErrTooLarge, len(batch))
 	}
 	return err
 }
@@ -152,9 +155,13 @@ func (a *Appender) encode(msgs []Message) []byte {
 	return b
 }
 
+// noTime is what Kafka has as the timestamp of a record without one. 0 would be
+// 1970, and the record due for deletion.
+const noTime = -1
+
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
-		return 0
+		return noTime
 	}
 	return t.UnixMilli()
 }
@@ -190,7 +197,7 @@ func (c *Client) Last(ctx context.Context, topic string, partition int, wanted f
 	for n := int64(tailWindow); until > first; n *= 4 {
 		from := max(first, until-n)
 		err := c.Read(ctx, topic, partition, from, until, func(m Message) error {
-			if !m.Control && wanted(&m) {
+			if !m.Control && m.Refused == nil && wanted(&m) {
 				found, ok = m, true
 			}
 			return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/broker/brokertest"
@@ -118,6 +119,64 @@ func TestLast(t *testing.T) {
 	for partition := range 2 {
 		if _, ok, err := c.Last(t.Context(), "last", partition, func(*broker.Message) bool { return false }); ok || err != nil {
 			t.Errorf("nothing is wanted: %v %v", ok, err)
+		}
+	}
+}
+
+// TestAppendTooLarge: a topic that takes less than others says so, with the
+// error for that.
+func TestAppendTooLarge(t *testing.T) {
+	t.Parallel()
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "small"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "1000"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	c, err := broker.OpenTopic(broker.Config{Addresses: k.ListenAddrs()}, "small", broker.Deps{Log: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	a, err := c.NewAppender(t.Context(), "small", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Append(t.Context(), []broker.Message{{Value: make([]byte, 2000)}}); !errors.Is(err, broker.ErrTooLarge) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNoTime: a message without a time has none in Kafka either, alone or beside
+// others.
+func TestNoTime(t *testing.T) {
+	t.Parallel()
+	c := topicClient(t, "times")
+	a, err := c.NewAppender(t.Context(), "times", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMilli(1_800_000_000_123)
+	want := []time.Time{{}, at, {}, at.Add(time.Hour), {}}
+	for _, batch := range [][]time.Time{want[:1], want[1:4], want[4:]} {
+		var msgs []broker.Message
+		for _, at := range batch {
+			msgs = append(msgs, broker.Message{Value: []byte("v"), Time: at})
+		}
+		if err := a.Append(t.Context(), msgs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, m := range read(t, c, "times", 0) {
+		if !m.Time.Equal(want[i]) {
+			t.Errorf("message %d is of %v, want %v", i, m.Time, want[i])
+		}
+		stamps, err := c.Timestamps(t.Context(), "times", 0, int64(i))
+		ms := int64(-1)
+		if !want[i].IsZero() {
+			ms = want[i].UnixMilli()
+		}
+		if err != nil || stamps[i] != ms {
+			t.Errorf("in the broker message %d is of %v (%v), want %d", i, stamps, err, ms)
 		}
 	}
 }

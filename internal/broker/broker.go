@@ -52,9 +52,15 @@ type Message struct {
 	Partition int
 	Offset    int64
 	Skipped   int64
-	Time      time.Time
+	Time      time.Time // as its producer or the broker set it; zero if it has none
 	// Control: it is the end of a transaction, and nobody's message.
 	Control bool
+	// Refused says why a batch can't be read, for whose messages, those from
+	// Offset to before Until, this one stands: it has the batch as Value if that
+	// is no larger than MaxMessage, and the time of its youngest message. The
+	// error is an ErrRefused. nil, and Until 0, for a message.
+	Refused error
+	Until   int64
 }
 
 // Header is one header of a message.

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"github.com/tallystick/tallystick/internal/private"
 )
 
 const clientID = "tallystick"
@@ -51,7 +52,8 @@ type TLS struct {
 	Enabled bool `yaml:"enabled,omitempty"`
 	// CAFile is a PEM file of authorities. Default: the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// CertFile and KeyFile are PEM files of the client's certificate, for mutual TLS.
+	// CertFile and KeyFile are PEM files of the client's certificate, for mutual
+	// TLS; the key's has mode 0600.
 	CertFile string `yaml:"cert_file,omitempty"`
 	KeyFile  string `yaml:"key_file,omitempty"`
 	// ServerName is the name expected in the brokers' certificates. Default: the host of each address.
@@ -63,7 +65,7 @@ type SASL struct {
 	// Mechanism is plain, scram-sha-256 or scram-sha-512; empty for none.
 	Mechanism string `yaml:"mechanism,omitempty"`
 	User      string `yaml:"user,omitempty"`
-	// PasswordFile is a file with the password on its first line.
+	// PasswordFile is a file of mode 0600 with the password on its first line.
 	PasswordFile string `yaml:"password_file,omitempty"`
 	// Password is that of the embedded broker, set by the program.
 	Password string `yaml:"-"`
@@ -148,9 +150,9 @@ func (c *Config) tls() (*tls.Config, error) {
 		}
 	}
 	if c.TLS.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
+		cert, err := private.KeyPair("kafka.tls.key_file", c.TLS.CertFile, c.TLS.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.cert_file: %w", err)
+			return nil, err
 		}
 		t.Certificates = []tls.Certificate{cert}
 	}
@@ -164,13 +166,9 @@ func (c *Config) sasl() (sasl.Mechanism, error) {
 	}
 	password := s.Password
 	if s.PasswordFile != "" {
-		b, err := os.ReadFile(s.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("kafka.sasl.password_file: %w", err)
-		}
-		password, _, _ = strings.Cut(strings.TrimRight(string(b), "\r\n"), "\n")
-		if password == "" {
-			return nil, fmt.Errorf("kafka.sasl.password_file: the first line of %s is empty", s.PasswordFile)
+		var err error
+		if password, err = private.FirstLine("kafka.sasl.password_file", s.PasswordFile); err != nil {
+			return nil, err
 		}
 	}
 	switch s.Mechanism {

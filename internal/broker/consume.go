@@ -125,11 +125,15 @@ type Partition struct {
 	gen    *kafka.Generation
 	start  int64 // the next offset, or kafka.FirstOffset
 	reader *kafka.Reader
-	wait   time.Duration // how long the broker holds a fetch at the end, and so close; 0: a second
+	// asked is the context of the last Fetch, and waiting what was made of it.
+	asked, waiting context.Context
+	wait           time.Duration // how long the broker holds a fetch at the end, and so close; 0: a second
 
 	mu        sync.Mutex
-	high      int64 // guarded by mu
-	committed int64 // guarded by mu
+	high      int64              // guarded by mu
+	committed int64              // guarded by mu
+	trouble   error              // why the reader can't go on, until that was looked at; guarded by mu
+	wake      context.CancelFunc // ends waiting; guarded by mu
 }
 
 // RangeError says that a position is not in the partition: below First the
@@ -153,7 +157,7 @@ func (p *Partition) Seek(ctx context.Context, offset int64) error {
 		return &RangeError{Asked: offset, First: first, Last: last}
 	}
 	p.mu.Lock()
-	p.high = last
+	p.high, p.trouble = last, nil
 	p.mu.Unlock()
 	p.start = offset
 	if p.reader != nil {
@@ -163,24 +167,28 @@ func (p *Partition) Seek(ctx context.Context, offset int64) error {
 }
 
 // Fetch returns the next message. It blocks until there is one or ctx ends,
-// also while the broker is away; a ctx that ends loses nothing.
+// also while the broker is away; a ctx that ends loses nothing. A batch that
+// can't be read is one message, with Refused, and the next one comes from behind it.
 func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	if p.reader == nil {
 		if err := p.open(); err != nil {
 			return Message{}, err
 		}
 	}
-	m, err := p.reader.FetchMessage(ctx)
+	m, refused, err := p.next(ctx)
 	for err != nil {
 		if ctx.Err() != nil || !retriable(err) {
 			return Message{}, fmt.Errorf("failed to fetch from %s: %w", p.topic, err)
 		}
 		p.client.retries("fetch", "fetching failed and is tried again", "topic", p.topic, "partition", p.ID, "error", err)
 		p.client.failing(err)
-		m, err = p.reader.FetchMessage(ctx) // the reader waits before it tries
+		m, refused, err = p.next(ctx) // the reader waits before it tries
 	}
 	if p.client.trouble.Load() != nil {
 		p.client.trouble.Store(nil)
+	}
+	if refused != nil {
+		return *refused, nil
 	}
 	var skipped int64
 	if p.start >= 0 {
@@ -205,6 +213,8 @@ func (p *Partition) open() error {
 		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
 		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, time.Second),
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
+		ErrorLogger:      kafka.LoggerFunc(p.stuck),
+		ReadBatchTimeout: p.client.session, // after a batch that it can't read it waits so long for the rest of it
 	})
 	return p.reader.SetOffset(p.start)
 }
@@ -239,6 +249,11 @@ func (p *Partition) HighWatermark() int64 {
 }
 
 func (p *Partition) close() {
+	p.mu.Lock()
+	if p.wake != nil {
+		p.wake()
+	}
+	p.mu.Unlock()
 	if p.reader != nil {
 		_ = p.reader.Close()
 	}

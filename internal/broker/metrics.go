@@ -8,9 +8,9 @@ import (
 )
 
 type metrics struct {
-	produced, producedBytes, retries, fetched, fetchedBytes *prometheus.CounterVec // by topic
-	generations                                             *prometheus.CounterVec // by group
-	failures                                                *prometheus.CounterVec // by what was done
+	produced, producedBytes, retries, fetched, fetchedBytes, refused *prometheus.CounterVec // by topic
+	generations                                                      *prometheus.CounterVec // by group
+	failures                                                         *prometheus.CounterVec // by what was done
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -25,6 +25,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		{&m.retries, "produce_retries_total", "topic", "Produce requests that were tried again."},
 		{&m.fetched, "fetched_messages_total", "topic", "Messages fetched."},
 		{&m.fetchedBytes, "fetched_bytes_total", "topic", "Bytes of keys and values fetched."},
+		{&m.refused, "refused_batches_total", "topic", "Batches of messages that could not be read and were passed over."},
 		{&m.failures, "failures_total", "during", "What failed and is tried again: open, produce, fetch, join, consume."},
 		{&m.generations, "group_generations_total", "group", "Assignments of partitions taken part in: rebalances."},
 	} {

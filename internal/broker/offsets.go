@@ -235,28 +235,34 @@ func (*deleteRecordsResponse) ApiKey() protocol.ApiKey { return protocol.DeleteR
 
 // Broker routes the request to the partition's leader.
 func (r *deleteRecordsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	t := r.Topics[0]
-	topic, ok := cluster.Topics[t.Name]
+	return leaderOf(cluster, r.Topics[0].Name, r.Topics[0].Partitions[0].Index)
+}
+
+func leaderOf(cluster protocol.Cluster, name string, partition int32) (protocol.Broker, error) {
+	topic, ok := cluster.Topics[name]
 	if !ok {
-		return protocol.Broker{}, protocol.NewErrNoTopic(t.Name)
+		return protocol.Broker{}, protocol.NewErrNoTopic(name)
 	}
-	p, ok := topic.Partitions[t.Partitions[0].Index]
+	p, ok := topic.Partitions[partition]
 	if !ok {
-		return protocol.Broker{}, protocol.NewErrNoPartition(t.Name, t.Partitions[0].Index)
+		return protocol.Broker{}, protocol.NewErrNoPartition(name, partition)
 	}
 	return cluster.Brokers[p.Leader], nil
 }
 
 var _ protocol.BrokerMessage = (*deleteRecordsRequest)(nil)
 
-// registerProtocol adds DeleteRecords to kafka-go's table of messages, which
-// is the process's: once, before the first connection.
+// registerProtocol adds DeleteRecords to kafka-go's table of messages, and puts
+// our Fetch in place of its own. The table is the process's: once, before the
+// first connection.
 var registerProtocol = sync.OnceFunc(func() {
 	protocol.Register(&deleteRecordsRequest{}, &deleteRecordsResponse{})
+	protocol.Register(&fetchRequest{}, &fetchResponse{})
 })
 
 // Read hands the messages of a partition with from <= offset < until to handle,
-// those that the broker still has, outside any group.
+// those that the broker still has, outside any group. A refused batch is one
+// message.
 func (c *Client) Read(ctx context.Context, topic string, partition int, from, until int64, handle func(Message) error) error {
 	first, last, err := c.offsets(ctx, topic, partition)
 	if err != nil {
@@ -276,7 +282,7 @@ func (c *Client) Read(ctx context.Context, topic string, partition int, from, un
 		if err := handle(m); err != nil {
 			return err
 		}
-		at = m.Offset + 1
+		at = m.Next()
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/broker/brokertest"
+	"github.com/tallystick/tallystick/internal/text"
 )
 
 // certificate makes a self-signed certificate for 127.0.0.1 and writes it and
@@ -85,6 +86,17 @@ func TestRemote(t *testing.T) {
 		Addresses: k.ListenAddrs(), Partitions: 3,
 		TLS:  broker.TLS{Enabled: true, CAFile: serverFile, CertFile: clientFile, KeyFile: clientKey},
 		SASL: broker.SASL{Mechanism: "scram-sha-512", User: "tally", PasswordFile: password},
+	}
+	for _, secret := range []string{password, clientKey} {
+		if err := os.Chmod(secret, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := broker.Open(t.Context(), cfg, broker.Deps{Log: discard}); text.HintOf(err) != "chmod 600 "+secret {
+			t.Errorf("others can read %s: %v", secret, err)
+		}
+		if err := os.Chmod(secret, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := brokertest.Open(t, cfg)
 	produce(t, c, 0, 64)

@@ -15,8 +15,8 @@ type Config struct {
 	Address string `yaml:"address,omitempty"`
 	// Database is created if it is missing. Default tallystick.
 	Database string `yaml:"database,omitempty"`
-	// User and PasswordFile are the user's name and the path of a file with the
-	// password. Optional.
+	// User and PasswordFile are the user's name and the path of a file of mode 0600
+	// with the password. Optional.
 	User         string `yaml:"user,omitempty"`
 	PasswordFile string `yaml:"password_file,omitempty"`
 	// Reader is another user for everything that reads; user then only has to
@@ -35,7 +35,7 @@ type Config struct {
 type UserConfig struct {
 	// User is the user's name.
 	User string `yaml:"user,omitempty"`
-	// PasswordFile is the path of a file with the password. Optional.
+	// PasswordFile is the path of a file of mode 0600 with the password. Optional.
 	PasswordFile string `yaml:"password_file,omitempty"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -116,11 +117,19 @@ func TestKillInMidInsert(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	open := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(open, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name string
 		cfg  store.Config
 		want string
 	}{
+		{"a password that others can read", store.Config{Address: "http://127.0.0.1:1", PasswordFile: open}, "open to other users"},
 		{"no address", store.Config{}, "not the URL"},
 		{"not HTTP", store.Config{Address: "tcp://127.0.0.1:9000"}, "not the URL"},
 		{"nobody there", store.Config{Address: "http://127.0.0.1:1"}, "connection refused"},

@@ -17,7 +17,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -152,11 +152,11 @@ func options(cfg Config, deps Deps, user UserConfig) (*clickhouse.Options, error
 		DialTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, ConnMaxLifetime: time.Hour,
 	}
 	if user.PasswordFile != "" {
-		b, err := os.ReadFile(user.PasswordFile)
+		b, err := private.Read("clickhouse.password_file", user.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("failed to read the password of a user of clickhouse: %w", err)
+			return nil, err
 		}
-		o.Auth.Password = strings.TrimRight(string(b), "\r\n")
+		o.Auth.Password = strings.TrimRight(string(b), "\r\n") // may be empty
 	}
 	if deps.Transport != nil {
 		o.TransportFunc = func(*http.Transport) (http.RoundTripper, error) { return helloTransport{deps.Transport}, nil }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -168,6 +169,7 @@ func (d *DayKeys) keep(s slot, kind, period, id, wrapped string, destroyAfter ti
 	if c, ok := d.cache[s]; ok && c.prf.ID == id {
 		p = c.prf
 	}
+	d.sweep()
 	d.cache[s] = cached{prf: p, until: until}
 	return p, nil
 }
@@ -220,7 +222,17 @@ func (d *DayKeys) DestroyDue(ctx context.Context, now time.Time) (int, error) {
 		return 0, fmt.Errorf("failed to destroy due keys: %w", err)
 	}
 	d.Forget(ids...)
+	d.mu.Lock()
+	d.sweep()
+	d.mu.Unlock()
 	return len(ids), nil
+}
+
+// sweep drops keys that may not be used any more without asking: another process
+// may have destroyed them, and nobody may ask again. The caller holds mu.
+func (d *DayKeys) sweep() {
+	now := d.now()
+	maps.DeleteFunc(d.cache, func(_ slot, c cached) bool { return now.After(c.until) })
 }
 
 // Forget asks the register again for keys that were retired or destroyed. Other

@@ -135,6 +135,16 @@ func TestDayKeyDestruction(t *testing.T) {
 	if get(t, b, "own", day) != second {
 		t.Fatal("the other process still uses the destroyed key")
 	}
+	// What nobody asks for any more goes from memory too, also where another
+	// process destroyed it.
+	now = now.AddDate(0, 0, 31)
+	if n, err := a.DestroyDue(ctx, now); err != nil || n != 1 {
+		t.Fatalf("destroyed %d, error %v", n, err)
+	}
+	if n, err := b.DestroyDue(ctx, now); err != nil || n != 0 || b.Cached() != 0 {
+		t.Errorf("destroyed %d, error %v; %d keys are in memory", n, err, b.Cached())
+	}
+	second = get(t, b, "own", day)
 	// Due, but nobody called DestroyDue: using the day destroys it.
 	now = now.AddDate(0, 0, 31)
 	third := get(t, b, "own", day)

@@ -15,6 +15,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"github.com/tallystick/tallystick/internal/durable"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -52,11 +53,11 @@ type domainFile struct {
 // data folder: who has the file can make and open the domain's tokens.
 func OpenDomain(path, name string) (*Domain, error) {
 	made := false
-	b, err := readPrivate(path)
+	b, err := private.Read("key file", path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = makeDomain(path, name)
 		if made = err == nil; errors.Is(err, fs.ErrExist) {
-			b, err = readPrivate(path)
+			b, err = private.Read("key file", path)
 		}
 	}
 	if err != nil {

@@ -10,6 +10,13 @@ import (
 // SetNow replaces the clock of day keys.
 func (d *DayKeys) SetNow(now func() time.Time) { d.now = now }
 
+// Cached is how many day keys are in memory.
+func (d *DayKeys) Cached() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.cache)
+}
+
 // SiteTinkPRF returns Tink's own PRF over the site keyset.
 func (s *Store) SiteTinkPRF() (*prf.Set, error) {
 	h, err := s.handle(RoleSite)

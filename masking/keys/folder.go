@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/tallystick/tallystick/internal/durable"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -138,7 +139,7 @@ func SharedKEK(one, other string) (tink.AEAD, error) {
 	key := make([]byte, kekSize)
 	var before string
 	for _, path := range []string{one, other} {
-		b, err := readPrivate(path)
+		b, err := private.Read("key file", path)
 		if err != nil {
 			return nil, fmt.Errorf("failed to read a half: %w", err)
 		}

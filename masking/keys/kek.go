@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/tallystick/tallystick/internal/durable"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -17,11 +18,11 @@ import (
 // opens nothing.
 func LocalKEK(path string) (*KEK, error) {
 	made := false
-	b, err := readPrivate(path)
+	b, err := private.Read("key file", path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = makeKEK(path)
 		if made = err == nil; errors.Is(err, fs.ErrExist) {
-			b, err = readPrivate(path)
+			b, err = private.Read("key file", path)
 		}
 	}
 	if err != nil {

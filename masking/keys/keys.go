@@ -106,14 +106,17 @@ func (s *Store) Ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have, err := s.TapPublic(LocalTap)
+	have, err := s.enrolled(LocalTap)
 	if err != nil && !errors.Is(err, ErrNotEnrolled) {
 		return err
 	}
-	if slices.ContainsFunc(have, func(k ed25519.PublicKey) bool { return k.Equal(tap.Public()) }) {
+	current := func(e enrolment) bool { return tap.Public().Equal(ed25519.PublicKey(e.Key)) }
+	if slices.ContainsFunc(have, func(e enrolment) bool { return current(e) && e.Until.IsZero() }) {
 		return nil
 	}
-	return s.EnrolTap(LocalTap, tap.Public())
+	// A rotation that was cut off has given the key that is still used an end.
+	have = slices.DeleteFunc(have, current)
+	return s.enrol(LocalTap, slices.Insert(have, 0, enrolment{Key: tap.Public()})...)
 }
 
 func (s *Store) ensure(r Role) error {

@@ -67,6 +67,42 @@ func TestTapRotation(t *testing.T) {
 	}
 }
 
+// A rotation that is cut off between its two writes leaves the key in use with
+// an end, after which no batch would be believed. The next start heals that.
+func TestTapRotationCutOff(t *testing.T) {
+	auditor, dir := open(t)
+	signer, err := auditor.BatchSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, string(keys.RoleTap)+".keyset")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auditor.Rotate(keys.RoleTap, time.Now().Add(-time.Hour), time.Minute); err != nil { // its grace is over
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, before, 0o600); err != nil { // as if it had never been written
+		t.Fatal(err)
+	}
+	msg := []byte("batch")
+	sig, err := signer.Sign(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := reopen(t, dir)
+	if believed(t, again, msg, sig) {
+		t.Fatal("the key has no end")
+	}
+	if err := again.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !believed(t, again, msg, sig) {
+		t.Error("the key in use is not believed after a start")
+	}
+}
+
 // A tap key that others may have is believed no more once it is replaced.
 func TestTapRotationAtOnce(t *testing.T) {
 	s, _ := open(t)

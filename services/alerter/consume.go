@@ -43,7 +43,7 @@ func (a *Alerter) consume(ctx context.Context, p partition) error {
 		if err := a.persist(ctx, a.decode(msgs)); err != nil {
 			return nil //nolint:nilerr // only ctx ends persist
 		}
-		if err := p.Commit(ctx, msgs[len(msgs)-1].Offset+1); err != nil {
+		if err := p.Commit(ctx, msgs[len(msgs)-1].Next()); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}

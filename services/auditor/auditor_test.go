@@ -3,6 +3,7 @@ package auditor_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/broker/brokertest"
 	"github.com/tallystick/tallystick/services/auditor"
 )
 
@@ -197,6 +199,40 @@ func TestPoison(t *testing.T) {
 	}
 	if tally, _ := read(); tally.Lines < 150 {
 		t.Errorf("the tally has %d lines; who waits for all would wait for ever", tally.Lines)
+	}
+}
+
+// A batch of Kafka that inflates without end is a rejection and a finding with
+// its place, once, also after a restart and in a chunk that is redone.
+func TestInflatingBatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c, err := broker.Open(t.Context(), r.cluster, broker.Deps{Log: slog.New(slog.DiscardHandler), Session: time.Second})
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	tp := r.tap("b1", "shop.log")
+	tp.send(0, 50)
+	partition := broker.PartitionOf([]byte(tp.stream), 2)
+	brokertest.Inflating(t, r.cluster, auditor.LinesTopic, partition, 3, time.Now())
+	tp.send(50, 100)
+	hook, fired := once("after rejections")
+	r.store.set(hook)
+	in := r.startIn(c)
+	r.drained()
+	in.stop()
+	r.startIn(c)
+	tp.send(100, 120)
+	r.drained()
+	r.check(lines(tp, 0, 0, 120), "unreadable-batch")
+	if !*fired {
+		t.Error("no chunk was redone")
+	}
+	want := fmt.Sprintf("lines.v1-%d 1", partition)
+	if got := r.column("SELECT concat(stream, ' ', toString(offset)) FROM rejections WHERE reason = 'tap'"); len(got) != 1 || got[0] != want {
+		t.Errorf("rejections %v, want %s", got, want)
+	}
+	if got := r.column("SELECT facts['messages'] FROM findings WHERE control = 'GV-03'"); got[0] != "3" {
+		t.Errorf("the finding is about %s messages", got[0])
 	}
 }
 

@@ -166,7 +166,7 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 	b.whole = it.last
 	if it.last {
 		b.messages++
-		b.chunk.Until = it.from + 1
+		b.chunk.Until = it.until
 		for _, r := range it.reach {
 			b.reach(r)
 		}

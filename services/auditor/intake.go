@@ -33,6 +33,9 @@ func (w *worker) intake(ctx context.Context, m broker.Message, emit func(*work) 
 	if err != nil {
 		return err
 	}
+	if m.Refused != nil {
+		return w.refuse(ctx, m, seal.Header{}, m.Refused, findings, emit)
+	}
 	h, lines, head, err := w.a.deps.Opener.OpenInto(m.Value, w.opened)
 	w.opened = lines
 	if err != nil {
@@ -205,7 +208,7 @@ func (w *worker) part(ctx context.Context, m broker.Message, it *work) error {
 		clear(b.Links)
 		b.Links = b.Links[:0]
 		b.Lines = b.Lines[:0]
-		it.batch, it.done, it.from = b, make(chan error, 1), m.Offset
+		it.batch, it.done, it.from, it.until = b, make(chan error, 1), m.Offset, m.Next()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -222,7 +225,11 @@ func (w *worker) refuse(ctx context.Context, m broker.Message, h seal.Header, ca
 	if err := w.part(ctx, m, it); err != nil {
 		return err
 	}
-	f, err := w.raise(reasonOf(cause), "", m, m.Offset, nil)
+	var facts map[string]string
+	if m.Refused != nil {
+		facts = map[string]string{"messages": strconv.FormatInt(m.Until-m.Offset, 10)}
+	}
+	f, err := w.raise(reasonOf(cause), "", m, m.Offset, facts)
 	if err != nil {
 		return err
 	}
@@ -244,7 +251,7 @@ func (w *worker) refuse(ctx context.Context, m broker.Message, h seal.Header, ca
 // aboutMessage reports whether err is about the message. Anything else is a
 // failure of the machinery, after which the message is read again.
 func aboutMessage(err error) bool {
-	for _, e := range []error{seal.ErrUnknownTap, seal.ErrSignature, seal.ErrBroken, seal.ErrReplayed, seal.ErrMalformed, seal.ErrSealed} {
+	for _, e := range []error{broker.ErrRefused, seal.ErrUnknownTap, seal.ErrSignature, seal.ErrBroken, seal.ErrReplayed, seal.ErrMalformed, seal.ErrSealed} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -267,6 +274,8 @@ func reasonOf(err error) string {
 		return "broken-chain"
 	case errors.Is(err, seal.ErrReplayed):
 		return "sequence-reused"
+	case errors.Is(err, broker.ErrRefused):
+		return "unreadable-batch"
 	}
 	return "bad-signature"
 }

@@ -166,6 +166,9 @@ func (r *Replayer) lines(ctx context.Context, stages Processor, old *audit.Chunk
 		return err
 	}
 	err = r.deps.Read(ctx, LinesTopic, old.Partition, old.From, old.Until, func(m broker.Message) error {
+		if m.Refused != nil {
+			return nil // its rejection is kept
+		}
 		h, lines, _, err := r.a.deps.Opener.OpenInto(m.Value, nil)
 		if err != nil {
 			if aboutMessage(err) {

@@ -52,6 +52,7 @@ type rig struct {
 	now      func() time.Time // the clock; nil: time.Now
 	wire     *wire            // to the store
 	log      *lockedBuffer
+	cluster  broker.Config
 	metrics  *prometheus.Registry // of the auditor that was started last
 
 	mu        sync.Mutex
@@ -87,7 +88,8 @@ func newRig(t *testing.T) *rig {
 	})
 	pair, err := reencrypt.GenerateKey()
 	must(t, err)
-	*r = rig{wire: wire, log: r.log, t: t, vault: vault{pair: pair}, store: &faulty{Store: opened}, client: brokertest.Open(t, brokertest.Start(t)),
+	cluster := brokertest.Start(t)
+	*r = rig{wire: wire, log: r.log, t: t, vault: vault{pair: pair}, store: &faulty{Store: opened}, client: brokertest.Open(t, cluster), cluster: cluster,
 		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{}, month: 200,
 		cfg: auditor.Config{MaxRows: 300, MaxAge: 20 * time.Millisecond, Parallel: 2}}
 	return r

@@ -27,6 +27,7 @@ type work struct {
 	versions audit.Versions   // of the stages
 	boot     string           // start of the tap that signed it, "" if it can't be believed
 	from     int64            // Kafka offset of the message
+	until    int64            // one past its last
 	extra    []audit.Finding  // findings of the message itself, on the first part
 	refused  *audit.Rejection // the message could not be believed
 
@@ -195,7 +196,7 @@ func (w *worker) redo(ctx context.Context, c *audit.Chunk, next int64) error {
 		if err != nil {
 			return err
 		}
-		at = m.Offset + 1
+		at = m.Next()
 	}
 	c.Until = announced.Until
 	return w.commit(ctx, b, &announced)
@@ -328,7 +329,7 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 
 // awaited reports whether somebody waits for lines and there are none after it.
 func (w *worker) awaited(it *work) bool {
-	return it.from+1 >= w.p.HighWatermark() && w.a.tallies.watched()
+	return it.until >= w.p.HighWatermark() && w.a.tallies.watched()
 }
 
 // store commits chunks one after the other.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/templates"
 )
@@ -36,7 +37,8 @@ type Config struct {
 	// https://audit.example.org. Requests under another host name are refused.
 	// Default: the listener's own address.
 	PublicURL string `yaml:"public_url,omitempty"`
-	// TLSCertFile and TLSKeyFile are PEM files; both or neither.
+	// TLSCertFile and TLSKeyFile are PEM files; both or neither. The key's has mode
+	// 0600.
 	TLSCertFile string `yaml:"tls_cert_file,omitempty"`
 	TLSKeyFile  string `yaml:"tls_key_file,omitempty"`
 	// SessionTTL is how long a sign-in lasts. Default 12h.
@@ -135,7 +137,7 @@ func New(cfg Config, deps Deps) (*Console, error) {
 
 func (s *Console) listen() error {
 	if s.cfg.TLSCertFile != "" {
-		cert, err := tls.LoadX509KeyPair(s.cfg.TLSCertFile, s.cfg.TLSKeyFile)
+		cert, err := private.KeyPair("console.tls_key_file", s.cfg.TLSCertFile, s.cfg.TLSKeyFile)
 		if err != nil {
 			return fmt.Errorf("failed to read the console's certificate: %w", err)
 		}

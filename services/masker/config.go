@@ -76,8 +76,8 @@ type Payload struct {
 type Registry struct {
 	// URL is its address, for example https://registry.example.org.
 	URL string `yaml:"url,omitempty"`
-	// User and PasswordFile, a file with the password on its first line, are for
-	// basic authentication. Optional.
+	// User and PasswordFile, a file of mode 0600 with the password on its first
+	// line, are for basic authentication. Optional.
 	User         string `yaml:"user,omitempty"`
 	PasswordFile string `yaml:"password_file,omitempty"`
 	// CAFile is a PEM file of authorities. Default: the system's.
@@ -110,7 +110,8 @@ func (c *Config) Paths() (out []*string) {
 }
 
 // Validate fills in defaults and reports the first fault, with the field's path.
-func (c *Config) Validate() error {
+// kafka is the cluster of the streams that name none.
+func (c *Config) Validate(kafka broker.Config) error {
 	seen := map[string]bool{}
 	for i := range c.Streams {
 		s := &c.Streams[i]
@@ -124,6 +125,15 @@ func (c *Config) Validate() error {
 			}
 			seen[unique] = true
 		}
+	}
+	way := circle(c.Streams, func(i int) []string {
+		if own := c.Streams[i].Kafka.Addresses; len(own) > 0 {
+			return own
+		}
+		return kafka.Addresses
+	})
+	if way != nil {
+		return circleError(c.Streams, way)
 	}
 	return nil
 }

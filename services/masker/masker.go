@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,11 +49,17 @@ type Deps struct {
 }
 
 // Masker runs the streams.
-type Masker struct{ streams []*stream }
+type Masker struct {
+	cfg     Config
+	streams []*stream
+
+	mu       sync.Mutex
+	clusters map[int]string // ids by stream, once it has found its topic; guarded by mu
+}
 
 // New opens policies, schemas and clients. It does not connect.
 func New(cfg Config, deps Deps) (_ *Masker, err error) {
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.Validate(deps.Kafka); err != nil {
 		return nil, err
 	}
 	if len(cfg.Streams) == 0 {
@@ -62,7 +69,7 @@ func New(cfg Config, deps Deps) (_ *Masker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Masker{}
+	m := &Masker{cfg: cfg, clusters: map[int]string{}}
 	defer func() {
 		if err != nil {
 			_ = m.Close()
@@ -85,10 +92,30 @@ func New(cfg Config, deps Deps) (_ *Masker, err error) {
 // Run masks until ctx ends. A stream that stops at a record ends all.
 func (m *Masker) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, s := range m.streams {
-		g.Go(func() error { return s.run(ctx) })
+	for i, s := range m.streams {
+		g.Go(func() error {
+			return s.run(ctx, func(cluster string) error { return m.found(i, cluster) })
+		})
 	}
 	return g.Wait()
+}
+
+// found notes the cluster of a stream. Two that the configuration names
+// differently may be one, and streams between them a circle.
+func (m *Masker) found(i int, cluster string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.clusters[i] = cluster
+	way := circle(m.cfg.Streams, func(i int) []string {
+		if id := m.clusters[i]; id != "" {
+			return []string{id}
+		}
+		return nil
+	})
+	if way != nil {
+		return circleError(m.cfg.Streams, way)
+	}
+	return nil
 }
 
 // Trouble is what keeps a stream from its topic; nil if nothing does.

@@ -2,12 +2,20 @@ package masker_test
 
 import (
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/broker/brokertest"
+	embedded "github.com/tallystick/tallystick/internal/embedded/broker"
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services/masker"
 )
@@ -150,6 +158,122 @@ func TestBadRecords(t *testing.T) {
 	}
 }
 
+// TestCounted: records count as masked once the broker has acknowledged them.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b, err := embedded.StartWith(dir, embedded.Options{Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: t.TempDir(), cfg: brokertest.Config(b)}
+	r.write("plain.yaml", policy)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		_, _ = w.Write([]byte(`{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"mail\",\"type\":\"string\"}]}"}`))
+	}))
+	defer registry.Close()
+	record := broker.Message{Value: []byte("\x00\x00\x00\x00\x07\x02x")}
+	r.produce("orders", 1, 0, record, record, broker.Message{Value: []byte("no frame")})
+	stop := r.start(stream(func(s *masker.Stream) {
+		s.Value, s.Registry.URL, s.OnError = masker.Payload{Format: "avro", Framed: true}, registry.URL, "drop"
+	}))
+	<-asked // the records are fetched
+	_, port, err := net.SplitHostPort(b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	waitUntil(t, "writing fails", &r.log, func() bool { return strings.Contains(r.log.String(), "producing failed") })
+	counted := func() [2]float64 {
+		return [2]float64{r.metric("tallystick_masker_records_total", `outcome="masked",stream="orders"`), r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`)}
+	}
+	if n := counted(); n != [2]float64{} {
+		t.Errorf("before the broker has them %v records are counted", n)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = embedded.StartWith(dir, embedded.Options{Port: n, Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	waitUntil(t, "all are counted", &r.log, func() bool { return counted() == [2]float64{2, 1} })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnreadable: a batch that can't be read is like records that can't be masked.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	good := broker.Message{Value: []byte(`{"n":1}`)}
+	r.produce("orders", 1, 0, good)
+	brokertest.Inflating(t, r.cfg, "orders", 0, 3, time.UnixMilli(1_800_000_000_000))
+	r.produce("orders", 1, 0, good)
+	err := r.fails(stream(nil))
+	want := "stream orders stopped at topic orders, partition 0, offset 1, which can't be masked: the batch can't be read: " +
+		"a compressed batch is larger than 64 MiB when decompressed; it has the records up to offset 3"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v", err)
+	}
+	letters := stream(func(s *masker.Stream) { s.OnError, s.DeadLetter = "dead-letter", "letters" })
+	for range 2 { // the second one finds that all is done
+		stop := r.start(letters)
+		if out := r.read("masked", 2); len(out) != 2 || header(&out[1], "tallystick-origin") != "kfake/orders/0/4" {
+			t.Errorf("%d records, the last of %s", len(out), header(&out[len(out)-1], "tallystick-origin"))
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		dead := r.read("letters", 1)
+		if len(dead) != 1 || header(&dead[0], "tallystick-origin") != "kfake/orders/0/3" || !strings.Contains(header(&dead[0], "tallystick-reason"), "64 MiB") {
+			t.Errorf("dead letters: %v", dead)
+		}
+		letters.Group = "another"
+	}
+	stop := r.start(stream(func(s *masker.Stream) { s.To, s.Group, s.OnError = "masked2", "g2", "drop" }))
+	r.read("masked2", 2)
+	if n := r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`); n != 3 {
+		t.Errorf("%v records are counted as dropped", n)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// way is a stream from one topic to another.
+func way(from, to string) masker.Stream {
+	return stream(func(s *masker.Stream) { s.Name, s.From, s.To = "s-"+from+"-"+to, from, to })
+}
+
+// TestHiddenCircle: streams between two names of one cluster end once both have
+// found their topics.
+func TestHiddenCircle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.produce("a", 1, 0, broker.Message{Value: []byte(`{"n":1}`)})
+	r.produce("b", 1, 0, broker.Message{Value: []byte(`{"n":2}`)})
+	back := way("b", "a")
+	back.Kafka = r.cfg
+	_, port, err := net.SplitHostPort(r.cfg.Addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	back.Kafka.Addresses = []string{"localhost:" + port}
+	err = r.fails(way("a", "b"), back)
+	if err == nil || !strings.Contains(err.Error(), "comes back to it: b -> a -> b") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestRefused: what could repeat or lose records is refused, and what can't work.
 func TestRefused(t *testing.T) {
 	t.Parallel()
@@ -169,6 +293,13 @@ func TestRefused(t *testing.T) {
 		{"protobuf", func(s *masker.Stream) { s.Value.Format = "protobuf" }, "masker.streams[0].value.descriptors: "},
 		{"key", func(s *masker.Stream) { s.Key = masker.Payload{Format: "json", Transform: "keep"} }, "masker.streams[0].key.transform: "},
 		{"dead letters", func(s *masker.Stream) { s.OnError = "dead-letter" }, "masker.streams[0].dead_letter: "},
+		{"open password", func(s *masker.Stream) {
+			path := r.write("open", "x")
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			s.Registry = masker.Registry{URL: "https://registry.example", User: "u", PasswordFile: path}
+		}, "stream orders: registry.password_file " + r.dir + "/open is open to other users"},
 		{"password in clear", func(s *masker.Stream) {
 			s.Registry = masker.Registry{URL: "http://registry.example", User: "u", PasswordFile: "p"}
 		}, "masker.streams[0].registry.url: "},
@@ -181,6 +312,48 @@ func TestRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+	for _, tc := range []struct {
+		name    string
+		streams []masker.Stream
+		want    string
+	}{
+		{"two", []masker.Stream{way("a", "b"), way("b", "a")}, "masker.streams[1].to: what stream s-b-a writes comes back to it: b -> a -> b"},
+		{"three and another", []masker.Stream{way("x", "a"), way("a", "b"), way("c", "a2"), way("b", "c"), way("c", "x")},
+			"masker.streams[4].to: what stream s-c-x writes comes back to it: c -> x -> a -> b -> c"},
+		{"by dead letters", []masker.Stream{way("a", "b"), func() masker.Stream {
+			s := way("b", "c")
+			s.OnError, s.DeadLetter = "dead-letter", "a"
+			return s
+		}()}, "masker.streams[1].dead_letter: what stream s-b-c writes comes back to it: b -> a -> b"},
+		{"one cluster by two names", []masker.Stream{way("a", "b"), func() masker.Stream {
+			s := way("b", "a")
+			s.Kafka = r.cfg
+			s.Kafka.Addresses = append([]string{"127.0.0.1:1"}, r.cfg.Addresses...)
+			return s
+		}()}, "masker.streams[1].to: what stream s-b-a writes comes back to it: b -> a -> b"},
+	} {
+		t.Run("circle of "+tc.name, func(t *testing.T) {
+			if _, err := r.new(tc.streams...); err == nil || err.Error() != tc.want || text.HintOf(err) == "" {
+				t.Errorf("%v; want %s", err, tc.want)
+			}
+		})
+	}
+	for name, streams := range map[string][]masker.Stream{
+		"a line": {way("a", "b"), way("b", "c"), way("a", "c2")},
+		"two clusters": {way("a", "b"), func() masker.Stream {
+			s := way("b", "a")
+			s.Kafka = r.cfg
+			s.Kafka.Addresses = []string{"127.0.0.1:1"}
+			return s
+		}()},
+	} {
+		m, err := r.new(streams...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_ = m.Close()
 	}
 	r.produce("orders", 2, 1, broker.Message{Value: []byte(`{}`)})
 	r.produce("small", 1, 0, broker.Message{Value: []byte(`{}`)})

@@ -10,6 +10,9 @@ import (
 // mask is the record that is written for m.
 func (w *worker) mask(ctx context.Context, m *broker.Message) (out broker.Message, err error) {
 	out = broker.Message{Partition: m.Partition, Offset: m.Offset, Time: m.Time}
+	if m.Refused != nil {
+		return out, bad("%v; it has the records up to offset %d", m.Refused, m.Until-1)
+	}
 	if largest := max(len(m.Key), len(m.Value)); largest > w.s.cfg.MaxRecord {
 		return out, bad("its key or value has %d bytes, more than max_record, %d", largest, w.s.cfg.MaxRecord)
 	}
@@ -57,10 +60,11 @@ func (w *worker) headers(m *broker.Message) (out []broker.Header) {
 	return out
 }
 
-// letter is the dead letter for m: where it is, why, and nothing of it.
+// letter is the dead letter for m: where it is, why, and nothing of it. A batch
+// that can't be read has one, with the place of its last record.
 func (w *worker) letter(m *broker.Message, err error) broker.Message {
-	return broker.Message{Offset: m.Offset, Time: m.Time, Value: []byte("[redacted]"), Headers: []broker.Header{
-		{Name: originHeader, Value: []byte(w.s.place(m.Partition, m.Offset))},
+	return broker.Message{Offset: m.Offset, Until: m.Until, Time: m.Time, Value: []byte("[redacted]"), Headers: []broker.Header{
+		{Name: originHeader, Value: []byte(w.s.place(m.Partition, m.Next()-1))},
 		{Name: reasonHeader, Value: []byte(err.Error())},
 		{Name: bytesHeader, Value: []byte(strconv.Itoa(len(m.Value)))},
 	}}

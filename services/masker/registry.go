@@ -12,10 +12,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/masking/avro"
 )
 
@@ -55,11 +55,10 @@ func newRegistry(cfg Registry, log *slog.Logger) (*registry, error) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
 	if cfg.PasswordFile != "" {
-		b, err := os.ReadFile(cfg.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("failed to read the registry's password: %w", err)
+		var err error
+		if r.password, err = private.FirstLine("registry.password_file", cfg.PasswordFile); err != nil {
+			return nil, err
 		}
-		r.password, _, _ = strings.Cut(strings.TrimRight(string(b), "\r\n"), "\n")
 	}
 	r.client = &http.Client{Transport: transport, Timeout: askTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the password stays here

@@ -18,12 +18,13 @@ const grace = 5 * time.Second
 // sink is the partition of a topic that is written, and what it has.
 type sink struct {
 	topic    string
+	outcome  string // of the records that are written to it, for the metric
 	appender *broker.Appender
 	last     int64 // offset of the last input record that is in it, -1 for none
 }
 
 // open makes ready to write to a topic, and looks at what it has.
-func (w *worker) open(ctx context.Context, to *sink, topic string) error {
+func (w *worker) open(ctx context.Context, to *sink, topic, outcome string) error {
 	n, err := w.s.client.Partitions(ctx, w.s.cfg.From)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (w *worker) open(ctx context.Context, to *sink, topic string) error {
 			Hint: "add partitions to it: a record keeps its partition",
 		}
 	}
-	to.topic, to.last = topic, -1
+	to.topic, to.outcome, to.last = topic, outcome, -1
 	if to.appender, err = w.s.client.NewAppender(ctx, topic, w.p.ID); err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (w *worker) open(ctx context.Context, to *sink, topic string) error {
 
 // write appends the records that a sink does not have yet.
 func (w *worker) write(ctx context.Context, to *sink, msgs []broker.Message) error {
-	msgs = slices.DeleteFunc(msgs, func(m broker.Message) bool { return m.Offset <= to.last })
+	msgs = slices.DeleteFunc(msgs, func(m broker.Message) bool { return m.Next()-1 <= to.last })
 	for len(msgs) > 0 {
 		n, size := 0, 0
 		for n < len(msgs) && (n == 0 || size+msgs[n].Size() <= broker.MaxMessage) {
@@ -67,7 +68,10 @@ func (w *worker) write(ctx context.Context, to *sink, msgs []broker.Message) err
 		if err := w.append(ctx, to, msgs[:n]); err != nil {
 			return err
 		}
-		to.last = msgs[n-1].Offset
+		to.last = msgs[n-1].Next() - 1
+		for i := range msgs[:n] {
+			w.count(to.outcome, msgs[i].Next()-msgs[i].Offset)
+		}
 		w.s.metrics.bytes.WithLabelValues(w.s.cfg.Name, "out").Add(float64(size))
 		msgs = msgs[n:]
 	}

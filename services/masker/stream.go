@@ -136,11 +136,15 @@ func (s *stream) codecs() (err error) {
 // findWait is how long run waits before it looks for the topic again.
 const findWait = 2 * time.Second
 
-// run masks until ctx ends or a record stops it.
-func (s *stream) run(ctx context.Context) error {
+// run masks until ctx ends or a record stops it. found is told the id of the
+// cluster before any record is read.
+func (s *stream) run(ctx context.Context, found func(cluster string) error) error {
 	for {
 		cluster, err := s.client.Cluster(ctx, s.cfg.From)
 		if err == nil {
+			if err := found(cluster); err != nil {
+				return err
+			}
 			s.origin = cluster + "/" + s.cfg.From + "/"
 			s.found.Store(true)
 			break

@@ -39,12 +39,12 @@ func (s *stream) newWorker(ctx context.Context, p *broker.Partition) (*worker, e
 		return nil, err
 	}
 	w := &worker{s: s, p: p, masker: m}
-	if err := w.open(ctx, &w.out, s.cfg.To); err != nil {
+	if err := w.open(ctx, &w.out, s.cfg.To, "masked"); err != nil {
 		return nil, err
 	}
 	if s.cfg.OnError == onErrorDeadLetter {
 		w.dead = &sink{}
-		if err := w.open(ctx, w.dead, s.cfg.DeadLetter); err != nil {
+		if err := w.open(ctx, w.dead, s.cfg.DeadLetter, "dead-lettered"); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +83,20 @@ func (w *worker) seek(ctx context.Context, next int64) error {
 	return w.p.Seek(ctx, out.First)
 }
 
+// skipped tells offsets before m that retention deleted unread from those that
+// never were records or that compaction took: only the first are lost.
+func (w *worker) skipped(ctx context.Context, m *broker.Message) error {
+	if m.Skipped == 0 {
+		return nil
+	}
+	first, err := w.p.First(ctx)
+	if err != nil {
+		return err
+	}
+	w.lost(min(first, m.Offset) - (m.Offset - m.Skipped))
+	return nil
+}
+
 func (w *worker) lost(n int64) {
 	if n <= 0 {
 		return
@@ -104,7 +118,9 @@ func (w *worker) fetch(ctx context.Context) ([]broker.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.lost(m.Skipped)
+		if err := w.skipped(ctx, &m); err != nil {
+			return nil, err
+		}
 		msgs = append(msgs, m)
 		size += m.Size()
 		if w.p.Position() >= w.p.HighWatermark() {
@@ -127,34 +143,33 @@ func (w *worker) next(ctx context.Context, soon bool) (broker.Message, error) {
 func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	var out, dead []broker.Message
 	var stopped error
+	var control, dropped int64
 	next := msgs[0].Offset
 	for i := range msgs {
 		m := &msgs[i]
 		if m.Control {
-			w.count("control")
-			next = m.Offset + 1
+			control++
+			next = m.Next()
 			continue
 		}
 		masked, err := w.mask(ctx, m)
 		switch {
 		case err == nil:
 			out = append(out, masked)
-			w.count("masked")
 		case !isBad(err):
 			return err
 		case w.s.cfg.OnError == onErrorDrop:
-			w.count("dropped")
+			dropped += m.Next() - m.Offset
 			w.s.log.Warn("a record was dropped because it can't be masked", "topic", w.s.cfg.From, "partition", w.p.ID, "offset", m.Offset, "reason", err)
 		case w.dead != nil:
 			dead = append(dead, w.letter(m, err))
-			w.count("dead-lettered")
 		default:
 			stopped = w.stop(m, err)
 		}
 		if stopped != nil {
 			break
 		}
-		next = m.Offset + 1
+		next = m.Next()
 		w.bytes += len(m.Key) + len(m.Value)
 	}
 	// Dead letters go first: where the output has a record, those before it are there.
@@ -166,15 +181,19 @@ func (w *worker) forward(ctx context.Context, msgs []broker.Message) error {
 	if err := w.write(ctx, &w.out, out); err != nil {
 		return err
 	}
-	w.measure()
 	if err := w.commit(ctx, next); err != nil {
 		return errors.Join(stopped, err)
 	}
+	w.count("control", control)
+	w.count("dropped", dropped)
+	w.measure()
 	return stopped
 }
 
-func (w *worker) count(outcome string) {
-	w.s.metrics.records.WithLabelValues(w.s.cfg.Name, outcome).Inc()
+// count counts records by what became of them, once that is done: the broker has
+// what was written, and the group knows of the rest.
+func (w *worker) count(outcome string, n int64) {
+	w.s.metrics.records.WithLabelValues(w.s.cfg.Name, outcome).Add(float64(n))
 }
 
 // stop is the error of a record that ends the stream.

@@ -29,6 +29,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/tallystick/tallystick/internal/durable"
+	"github.com/tallystick/tallystick/internal/private"
 )
 
 // maxBody bounds a request: 63 hashes and a checkpoint.
@@ -83,16 +84,16 @@ func New(cfg Config) (*Witness, error) {
 // openKey reads the key or makes it, with its public half beside it.
 func (w *Witness) openKey(name string) error {
 	path := filepath.Join(w.dir, keyFile)
-	b, err := os.ReadFile(path)
+	b, err := private.Read("the witness's key", path)
 	if errors.Is(err, fs.ErrNotExist) {
-		var private, public string
-		if private, public, err = note.GenerateKey(rand.Reader, name); err != nil {
+		var secret, public string
+		if secret, public, err = note.GenerateKey(rand.Reader, name); err != nil {
 			return fmt.Errorf("failed to make the witness's key: %w", err)
 		}
 		if public, err = cosig.VKeyToCosignatureV1(public); err != nil {
 			return fmt.Errorf("failed to make the witness's key: it needs a name without spaces and plus signs: %w", err)
 		}
-		b = []byte(private + "\n")
+		b = []byte(secret + "\n")
 		if err = durable.Replace(filepath.Join(w.dir, PublicFile), []byte(public+"\n"), 0o600); err == nil {
 			err = durable.Replace(filepath.Join(w.dir, keyFile), b, 0o600)
 		}

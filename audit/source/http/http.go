@@ -16,13 +16,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/push"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -87,16 +87,12 @@ func Open(name string, cfg source.HTTP, deps source.Deps) (*Reader, error) {
 
 // readToken reads the bearer token, of which only a digest is kept.
 func readToken(path string) (*[sha256.Size]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, &text.Hint{Err: fmt.Errorf("failed to read the token of senders: %w", err), Hint: "make one: (umask 077; openssl rand -hex 32 > " + path + ")"}
+	b, err := private.Read("token_file", path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &text.Hint{Err: err, Hint: "make one: (umask 077; openssl rand -hex 32 > " + path + ")"}
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, &text.Hint{Err: fmt.Errorf("others can read the token of senders in %s", path), Hint: "chmod 600 " + path}
-	}
-	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("failed to read the token of senders: %w", errors.Unwrap(err))
+		return nil, err
 	}
 	token := strings.TrimSpace(string(b))
 	if len(token) < 16 {

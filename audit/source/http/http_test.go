@@ -298,6 +298,18 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
+// The private key of a listener that others can read is refused.
+func TestOpenKey(t *testing.T) {
+	c := pushtest.NewAuthority(t).Server(true)
+	if err := os.Chmod(c.KeyFile, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	_, err := http.Open("shop", source.HTTP{Listen: "127.0.0.1:0", TLS: c}, pushtest.NewSink(t).Deps())
+	if err == nil || text.HintOf(err) != "chmod 600 "+c.KeyFile {
+		t.Errorf("%v, hint %q", err, text.HintOf(err))
+	}
+}
+
 func TestTokenFile(t *testing.T) {
 	dir := t.TempDir()
 	open := filepath.Join(dir, "open")

@@ -48,6 +48,8 @@ type Config struct {
 	Retry time.Duration
 	// Idle is how often a partition that brings nothing is looked at. Default 5 s.
 	Idle time.Duration
+	// Session is how long the group waits for a silent member. Default 10 s.
+	Session time.Duration
 }
 
 // Reader reads one topic. Next and Close belong to one goroutine; Ack and
@@ -82,7 +84,7 @@ func Open(cfg Config, deps source.Deps) (*Reader, error) {
 	setDefault(&cfg.Gather, DefaultGather)
 	setDefault(&cfg.Retry, time.Second)
 	setDefault(&cfg.Idle, 5*time.Second)
-	c, err := broker.OpenTopic(cfg.Cluster, cfg.Topic, broker.Deps{Log: deps.Logger.With("source", cfg.Source)})
+	c, err := broker.OpenTopic(cfg.Cluster, cfg.Topic, broker.Deps{Log: deps.Logger.With("source", cfg.Source), Session: cfg.Session})
 	if err != nil {
 		return nil, err
 	}

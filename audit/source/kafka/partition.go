@@ -101,7 +101,7 @@ func (p *partition) next(ctx context.Context) (*source.Run, error) {
 		if is {
 			run.Lines = append(run.Lines, p.line(m.Value, uint64(m.Offset)))
 		}
-		run.Next = uint64(m.Offset) + 1
+		run.Next = uint64(m.Next())
 		if size += len(m.Value); size >= cfg.BatchBytes || len(run.Lines) >= cfg.BatchLines {
 			return run, nil
 		}
@@ -160,15 +160,20 @@ func (p *partition) passOver(ctx context.Context) error {
 	return nil
 }
 
-// record reports whether m is a record, and not the end of a transaction. It
-// tells offsets before it that retention deleted unread from those that never
+// record reports whether m is a record, and not the end of a transaction or a
+// batch that can't be read, whose records are lost. It tells offsets before it that retention deleted unread from those that never
 // were records or that compaction took: only the first are lost.
 func (p *partition) record(ctx context.Context, m broker.Message) (bool, error) {
 	if m.Control {
 		p.r.deps.Count("passed_over", 1)
 	}
+	if m.Refused != nil {
+		p.gap(source.Gap{Kind: source.GapUnreadable, Offset: uint64(m.Offset), Lines: uint64(m.Until - m.Offset)})
+		p.r.deps.Count("unreadable", int(m.Until-m.Offset))
+	}
+	is := !m.Control && m.Refused == nil
 	if m.Skipped == 0 {
-		return !m.Control, nil
+		return is, nil
 	}
 	begin, err := p.p.First(ctx)
 	if err != nil {
@@ -180,7 +185,7 @@ func (p *partition) record(ctx context.Context, m broker.Message) (bool, error) 
 		m.Skipped -= until - asked
 	}
 	p.r.deps.Count("passed_over", int(m.Skipped))
-	return !m.Control, nil
+	return is, nil
 }
 
 // line makes a line of a record's value, without the one line end that it may

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/audit/source/kafka"
 	"github.com/tallystick/tallystick/internal/broker"
+	"github.com/tallystick/tallystick/internal/broker/brokertest"
 )
 
 // A record is a line, whatever it holds.
@@ -50,6 +52,33 @@ func TestEndsOfTransactions(t *testing.T) {
 	await(t, "nothing is left", func() bool { return k.Status().Lag == 0 && r.outcome("passed_over") == 4 })
 	if g := r.lost(); len(g) > 0 {
 		t.Errorf("gaps %+v", g)
+	}
+}
+
+// A batch that inflates without end is a gap with its place and number, and the
+// rest is read.
+func TestInflatingBatch(t *testing.T) {
+	defer noneLeft(t)
+	r := newRig(t)
+	key := []byte("k")
+	partition := broker.PartitionOf(key, 2)
+	put := func(v string) {
+		if err := r.client.Produce(t.Context(), topic, broker.Message{Key: key, Value: []byte(v)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("before")
+	brokertest.Inflating(t, r.cluster, topic, partition, 4, time.Now())
+	put("behind")
+	k := r.open(func(c *kafka.Config) { c.Session = time.Second })
+	defer closed(t, k)
+	if d := cmp.Diff([]string{"before", "behind"}, take(t, k, 2, true)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	await(t, "nothing is left", func() bool { return k.Status().Lag == 0 })
+	g := r.lost()
+	if len(g) != 1 || g[0].Kind != source.GapUnreadable || g[0].Offset != 1 || g[0].Lines != 4 || r.outcome("unreadable") != 4 {
+		t.Errorf("gaps %+v, %d counted", g, r.outcome("unreadable"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -58,12 +60,12 @@ func (r *renewed) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	if err == nil {
 		var pair tls.Certificate
-		if pair, err = tls.LoadX509KeyPair(r.cert, r.key); err == nil {
+		if pair, err = private.KeyPair("key_file", r.cert, r.key); err == nil {
 			r.pair, r.at = &pair, st.ModTime()
 		}
 	}
 	if r.pair == nil {
-		return nil, &text.Hint{Err: fmt.Errorf("failed to read a listener's certificate: %w", err), Hint: "check cert_file and key_file"}
+		return nil, &text.Hint{Err: fmt.Errorf("failed to read a listener's certificate: %w", err), Hint: cmp.Or(text.HintOf(err), "check cert_file and key_file")}
 	}
 	return r.pair, nil // half renewed: the old one until both files are there
 }

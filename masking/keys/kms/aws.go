@@ -64,7 +64,7 @@ func (a *amazon) ask(ctx context.Context, action string, r awsData, associated [
 		r.Context = map[string]string{"associatedData": hex.EncodeToString(associated)}
 	}
 	var out awsData
-	err := call(ctx, a.client, a.address, r, &out, func(req *http.Request, body []byte) error {
+	c := caller{client: a.client, prepare: func(req *http.Request, body []byte) error {
 		provider, err := a.provider(ctx)
 		if err != nil {
 			return err
@@ -77,7 +77,8 @@ func (a *amazon) ask(ctx context.Context, action string, r awsData, associated [
 		req.Header.Set("X-Amz-Target", "TrentService."+action)
 		sum := sha256.Sum256(body)
 		return v4.NewSigner().SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "kms", a.region, time.Now())
-	})
+	}}
+	err := c.call(ctx, a.address, r, &out)
 	return out, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 	googleauth "golang.org/x/oauth2/google"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
@@ -41,7 +42,7 @@ func newGoogle(uri string, c Config, client *http.Client) (Service, error) {
 		}
 	}
 	if c.CredentialsFile != "" {
-		if _, err := private("keys.kms.credentials_file", c.CredentialsFile); err != nil {
+		if _, err := private.Read("keys.kms.credentials_file", c.CredentialsFile); err != nil {
 			return nil, err
 		}
 	}
@@ -70,25 +71,37 @@ func checksum(b []byte) int64 { return int64(crc32.Checksum(b, crc32.MakeTable(c
 func (g *google) ask(ctx context.Context, method string, r googleData) (googleData, error) {
 	r.PlaintextSum, r.CiphertextSum, r.AssociatedSum = checksum(r.Plaintext), checksum(r.Ciphertext), checksum(r.Associated)
 	var out googleData
-	err := call(ctx, g.client, g.address+":"+method, r, &out, func(req *http.Request, _ []byte) error {
+	c := caller{client: g.client, prepare: func(req *http.Request, _ []byte) error {
 		source, err := g.source(ctx)
 		if err != nil {
 			return err
 		}
 		t, err := source.Token()
-		if err != nil { // the library's error may quote the answer of the token service
-			return &text.Hint{
-				Err:  fmt.Errorf("%w: no access token for Google Cloud", ErrAway),
-				Hint: "check keys.kms.credentials_file, or gcloud auth application-default print-access-token",
-			}
+		if err != nil {
+			return noToken(err)
 		}
 		t.SetAuthHeader(req)
 		return nil
-	})
+	}}
+	err := c.call(ctx, g.address+":"+method, r, &out)
 	if err == nil && (checksum(out.Plaintext) != out.PlaintextSum || checksum(out.Ciphertext) != out.CiphertextSum) {
 		err = fmt.Errorf("%w: its answer was changed on the way", ErrAway)
 	}
 	return out, err
+}
+
+// noToken is the error for one of the token service's library, which may quote
+// the answer.
+func noToken(err error) error {
+	kind := ErrAway
+	var r *oauth2.RetrieveError
+	if errors.As(err, &r) && r.Response != nil && r.Response.StatusCode/100 == 4 && !passes(r.Response.StatusCode, "") {
+		kind = ErrRefused
+	}
+	return &text.Hint{
+		Err:  fmt.Errorf("%w: no access token for Google Cloud", kind),
+		Hint: "check keys.kms.credentials_file, or gcloud auth application-default print-access-token; the system's authorities judge the token service, not keys.kms.ca_file",
+	}
 }
 
 // source finds the credentials once; it renews tokens by itself.
@@ -99,14 +112,17 @@ func (g *google) source(ctx context.Context) (oauth2.TokenSource, error) {
 		return g.tokens, nil
 	}
 	// The source outlives this call.
-	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, g.client)
+	client, err := newClient("")
+	if err != nil {
+		return nil, err
+	}
+	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, client)
 	var c *googleauth.Credentials
-	var err error
 	if g.file == "" {
 		c, err = googleauth.FindDefaultCredentials(ctx, googleScope)
 	} else {
 		var b []byte
-		if b, err = private("keys.kms.credentials_file", g.file); err != nil {
+		if b, err = private.Read("keys.kms.credentials_file", g.file); err != nil {
 			return nil, err
 		}
 		c, err = googleauth.CredentialsFromJSONWithType(ctx, b, googleauth.ServiceAccount, googleScope)

@@ -43,7 +43,7 @@ type Config struct {
 	// from the places that its own tools look in.
 	CredentialsFile string `yaml:"credentials_file,omitempty"`
 	// CAFile holds the authorities that sign the service's certificate, PEM.
-	// Default: the system's.
+	// Default: the system's, which judge the token service of Google always.
 	CAFile string `yaml:"ca_file,omitempty"`
 	// Endpoint is another https address of the service of AWS or Google, such as
 	// a private one. Optional.
@@ -116,8 +116,8 @@ func open(uri string, c Config) (Service, error) {
 	}
 }
 
-// newClient is an HTTP client that follows no redirect: its requests carry
-// credentials.
+// newClient is an HTTP client that follows no redirect by itself: its requests
+// carry credentials.
 func newClient(caFile string) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -133,20 +133,4 @@ func newClient(caFile string) (*http.Client, error) {
 		t.TLSClientConfig.RootCAs = pool
 	}
 	return &http.Client{Transport: t, Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
-}
-
-// private refuses a file of secrets that others may read.
-func private(key, path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read %s: %w", key, err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, &text.Hint{Err: fmt.Errorf("%s %s is open to other users (mode %04o)", key, path, st.Mode().Perm()), Hint: "chmod 600 " + path}
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read %s: %w", key, err)
-	}
-	return b, nil
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tallystick/tallystick/internal/text"
@@ -68,6 +71,98 @@ func TestWrongCredentials(t *testing.T) {
 		}
 		if _, err := service.EncryptWithContext(context.Background(), []byte("key"), nil); !errors.Is(err, kms.ErrRefused) {
 			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
+// TestTokenService: keys.kms.ca_file does not judge the token service, and a
+// refusal of that one is not taken for its being away.
+func TestTokenService(t *testing.T) {
+	s := kmstest.New(t)
+	deny := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"canary"}`))
+	}))
+	defer deny.Close()
+	for name, tc := range map[string]struct {
+		url  string
+		want error
+	}{
+		"its authority is in ca_file only": {s.URL(), kms.ErrAway},
+		"it refuses the account":           {deny.URL, kms.ErrRefused},
+		"it is good":                       {"", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kmstest.New(t)
+			if tc.url != "" {
+				s.TokenService(tc.url)
+			}
+			service, err := kms.Open(kmstest.Google, s.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = service.EncryptWithContext(t.Context(), []byte("key"), nil)
+			if !errors.Is(err, tc.want) || tc.want == nil && err != nil || err != nil && strings.Contains(err.Error(), "canary") {
+				t.Errorf("error %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestStandby: a node of Vault that redirects to the active one is followed once,
+// over https only, and is never a refusal. The others' requests go nowhere else.
+func TestStandby(t *testing.T) {
+	s, active := kmstest.New(t), kmstest.New(t)
+	var leaked atomic.Bool
+	clear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Store(true) }))
+	defer clear.Close()
+	for _, tc := range []struct {
+		name, uri, to string
+		calls         int // of the active one
+		want          error
+	}{
+		{"Vault", s.Vault, active.URL(), 1, nil},
+		{"Vault to itself", s.Vault, s.URL(), 0, kms.ErrAway},
+		{"Vault to clear HTTP", s.Vault, clear.URL, 0, kms.ErrAway},
+		{"AWS", kmstest.AWS, active.URL(), 0, kms.ErrAway},
+		{"Google", kmstest.Google, active.URL(), 0, kms.ErrAway},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s.Standby(tc.to)
+			service, err := kms.Open(tc.uri, s.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := active.Calls()
+			_, err = service.EncryptWithContext(t.Context(), []byte("key"), nil)
+			if !errors.Is(err, tc.want) || tc.want == nil && err != nil || err != nil && text.HintOf(err) == "" {
+				t.Errorf("error %v, want %v", err, tc.want)
+			}
+			if n := active.Calls() - before; n != tc.calls || leaked.Load() {
+				t.Errorf("%d calls of the active one; to clear HTTP: %v", n, leaked.Load())
+			}
+		})
+	}
+}
+
+// TestFaults: which answers say that a service can't now.
+func TestFaults(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+		want   error
+	}{
+		{400, `{"__type":"ThrottlingException","message":"canary"}`, kms.ErrAway},
+		{400, `{"__type":"com.amazonaws.kms#NotFoundException","message":"canary"}`, kms.ErrRefused},
+		{412, `{"errors":["canary"]}`, kms.ErrAway},
+		{429, `{"error":{"status":"RESOURCE_EXHAUSTED","message":"canary"}}`, kms.ErrAway},
+		{473, ``, kms.ErrAway},
+		{403, `{"error":{"status":"PERMISSION_DENIED","message":"canary"}}`, kms.ErrRefused},
+		{503, `canary`, kms.ErrAway},
+	} {
+		err := kms.Refusal(tc.status, []byte(tc.body))
+		if !errors.Is(err, tc.want) || text.HintOf(err) == "" || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%d %s: %v", tc.status, tc.body, err)
 		}
 	}
 }

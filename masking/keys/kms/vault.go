@@ -7,11 +7,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tallystick/tallystick/internal/private"
 	"github.com/tallystick/tallystick/internal/text"
 )
 
 // vault is a key of Vault's transit secrets engine, which OpenBao has too
-// (developer.hashicorp.com/vault/api-docs/secret/transit).
+// (developer.hashicorp.com/vault/api-docs/secret/transit). A node that stands by
+// may redirect to the active one, whose address is followed once, as Vault's own
+// client does (developer.hashicorp.com/vault/docs/concepts/ha).
 type vault struct {
 	client               *http.Client
 	encrypt, decrypt     string // addresses
@@ -32,7 +35,7 @@ func newVault(uri string, c Config, client *http.Client) (Service, error) {
 	if c.TokenFile == "" {
 		return nil, &text.Hint{Err: errors.New("hcvault:// needs keys.kms.token_file"), Hint: "put Vault's token into a file of mode 0600 and name it in keys.kms.token_file"}
 	}
-	if _, err := private("keys.kms.token_file", c.TokenFile); err != nil {
+	if _, err := private.Read("keys.kms.token_file", c.TokenFile); err != nil {
 		return nil, err
 	}
 	at := func(verb string) string {
@@ -53,8 +56,8 @@ func (v *vault) ask(ctx context.Context, address string, r vaultData) (vaultData
 	var a struct {
 		Data vaultData `json:"data"`
 	}
-	err := call(ctx, v.client, address, r, &a, func(req *http.Request, _ []byte) error {
-		token, err := private("keys.kms.token_file", v.tokenFile)
+	c := caller{client: v.client, moves: true, prepare: func(req *http.Request, _ []byte) error {
+		token, err := private.Read("keys.kms.token_file", v.tokenFile)
 		if err != nil {
 			return err
 		}
@@ -64,7 +67,8 @@ func (v *vault) ask(ctx context.Context, address string, r vaultData) (vaultData
 			req.Header.Set("X-Vault-Namespace", v.namespace)
 		}
 		return nil
-	})
+	}}
+	err := c.call(ctx, address, r, &a)
 	return a.Data, err
 }
 

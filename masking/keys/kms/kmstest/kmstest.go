@@ -1,6 +1,7 @@
 // Package kmstest is a key management service for tests: one HTTPS server on
 // loopback that speaks the two calls of Vault's transit engine, AWS KMS and
-// Google Cloud KMS as their references document them.
+// Google Cloud KMS as their references document them, and one for Google's
+// tokens in clear HTTP, because no configured authority judges that.
 //
 // It checks what the real services check (token, signature, bearer token,
 // checksums, associated data) and keeps its key in memory. Only tests import it.
@@ -56,9 +57,11 @@ type Server struct {
 
 	t     testing.TB
 	http  *httptest.Server
+	token *httptest.Server // of Google
 	aead  cipher.AEAD
 	away  atomic.Bool
 	shut  atomic.Bool
+	moved atomic.Value // string
 	calls atomic.Int64
 }
 
@@ -78,6 +81,8 @@ func New(t testing.TB) *Server {
 	}
 	s.http = httptest.NewTLSServer(s)
 	t.Cleanup(s.http.Close)
+	s.token = httptest.NewServer(http.HandlerFunc(s.tokens))
+	t.Cleanup(s.token.Close)
 	s.Vault = "hcvault://" + strings.TrimPrefix(s.http.URL, "https://") + "/transit/keys/tallystick"
 	t.Setenv("AWS_ACCESS_KEY_ID", awsID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", awsSecret)
@@ -89,7 +94,7 @@ func New(t testing.TB) *Server {
 	for path, b := range map[string][]byte{
 		s.Config.TokenFile:       []byte(vaultToken + "\n"),
 		s.Config.CAFile:          pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw}),
-		s.Config.CredentialsFile: s.account(),
+		s.Config.CredentialsFile: s.account(s.token.URL),
 	} {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
@@ -98,8 +103,24 @@ func New(t testing.TB) *Server {
 	return s
 }
 
+// TokenService writes the credentials file anew, with another address of Google's
+// token service.
+func (s *Server) TokenService(url string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.Config.CredentialsFile, s.account(url), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// URL is the https address of the service.
+func (s *Server) URL() string { return s.http.URL }
+
+// Standby makes the service answer every call with a redirect to another
+// address, as a node of Vault that stands by does; "" ends that.
+func (s *Server) Standby(to string) { s.moved.Store(to) }
+
 // account is the key file of a service account of Google Cloud.
-func (s *Server) account() []byte {
+func (s *Server) account(tokens string) []byte {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		s.t.Fatal(err)
@@ -110,7 +131,7 @@ func (s *Server) account() []byte {
 	}
 	b, err := json.Marshal(map[string]string{
 		"type": "service_account", "client_email": "tallystick@p.iam.gserviceaccount.com", "private_key_id": "1",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": s.http.URL + "/token",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": tokens + "/token",
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -136,8 +157,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 	case s.away.Load():
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case s.moved.Load() != nil && s.moved.Load() != "":
+		http.Redirect(w, r, s.moved.Load().(string)+r.URL.Path, http.StatusTemporaryRedirect)
 	case r.URL.Path == "/token":
-		answer(w, map[string]any{"access_token": googleToken, "token_type": "Bearer", "expires_in": 3600})
+		s.tokens(w, r)
 	case strings.HasPrefix(r.URL.Path, "/v1/transit/"):
 		s.vault(w, r, body)
 	case r.Header.Get("X-Amz-Target") != "":
@@ -145,6 +168,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.google(w, r, body)
 	}
+}
+
+func (s *Server) tokens(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]any{"access_token": googleToken, "token_type": "Bearer", "expires_in": 3600})
 }
 
 func answer(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
@@ -284,7 +311,7 @@ func (s *Server) google(w http.ResponseWriter, r *http.Request, body []byte) {
 	sum := func(b []byte) string {
 		return strconv.FormatInt(int64(crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))), 10)
 	}
-	if json.Unmarshal(body, &q) != nil || q.AdditionalAuthenticatedDataCr != sum(q.AdditionalAuthenticatedData) {
+	if json.Unmarshal(body, &q) != nil || q.AdditionalAuthenticatedDataCr != sum(q.AdditionalAuthenticatedData) && len(q.AdditionalAuthenticatedData)+len(q.AdditionalAuthenticatedDataCr) > 0 {
 		fault(http.StatusBadRequest, "INVALID_ARGUMENT")
 		return
 	}
