@@ -154,14 +154,33 @@ func (a *App) person(ctx context.Context, ids []Identifier) (erasure.Person, err
 	return p, nil
 }
 
-// Erase implements Operations.
+// Erase implements Operations. Who gives identifiers does so under an account
+// with the role that the API asks for.
 func (a *App) Erase(ctx context.Context, r EraseRequest) (*EraseResult, error) {
-	e := a.erasing.eraser
-	if e == nil {
-		return nil, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run erase where the auditor runs: it alone has the keys"}
+	if len(r.Identifiers) > 0 {
+		by, err := a.account(ctx, r.User, r.Password)
+		if err != nil {
+			return nil, err
+		}
+		if !by.Has(registers.RoleOfficer) {
+			return nil, &text.Hint{Err: errors.New("this account may not ask for an erasure"), Hint: "an account with the role officer asks, and one with the role key_officer approves"}
+		}
+		ctx = withActor(ctx, by.Name)
+	}
+	answer, err := a.order(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &EraseResult{Answer: answer, Lines: answer.Text(a.texts.For(r.Language))}, nil
+}
+
+// order does what the actor of ctx asks for, once it is in the trail.
+func (a *App) order(ctx context.Context, r EraseRequest) (out erased.Answer, err error) {
+	if a.erasing.eraser == nil {
+		return out, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run erase where the auditor runs: it alone has the keys"}
 	}
 	if err := checkIdentifiers(r.Identifiers); err != nil {
-		return nil, err
+		return out, err
 	}
 	act := "erasure.see"
 	switch {
@@ -171,13 +190,9 @@ func (a *App) Erase(ctx context.Context, r EraseRequest) (*EraseResult, error) {
 		act = "erasure.request"
 	}
 	if err := a.registers.Record(ctx, actorOf(ctx), act, r.Request, true, ""); err != nil {
-		return nil, err
+		return out, err
 	}
-	answer, err := a.erase(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return &EraseResult{Answer: answer, Lines: answer.Text(a.texts.For(r.Language))}, nil
+	return a.erase(ctx, r)
 }
 
 func (a *App) erase(ctx context.Context, r EraseRequest) (out erased.Answer, err error) {
@@ -224,11 +239,7 @@ func (c consoleErasures) Order(ctx context.Context, actor string, o console.Eras
 	for _, id := range o.Identifiers {
 		r.Identifiers = append(r.Identifiers, Identifier(id))
 	}
-	res, err := c.a.Erase(withActor(ctx, actor), r)
-	if err != nil {
-		return erased.Answer{}, err
-	}
-	return res.Answer, nil
+	return c.a.order(withActor(ctx, actor), r)
 }
 
 func (c consoleErasures) Answer(ctx context.Context, actor, request string) (erased.Answer, error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -26,6 +27,7 @@ const (
 	anasName = "ana.silva"
 	anasAddr = "203.0.113.77"
 	request  = "DSR-7"
+	password = "a few unrelated words" // of every account
 )
 
 var anasIDs = []services.Identifier{{Kind: "email", Value: anasMail}, {Kind: "user", Value: anasName}}
@@ -76,20 +78,31 @@ func erasureSite(t *testing.T) (s *site, about int) {
 	s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined"})
 	register := "id,law,type,received,manner,verification,acknowledged,extended,responded,outcome,denial_reason\n" +
 		request + ",gdpr,erasure,2026-01-05,web,verified,,,,open,\nDSR-8,gdpr,access,2026-01-05,web,verified,,,,open,\nDSR-9,gdpr,erasure,2026-01-05,web,open,,,,open,\n"
+	for _, name := range []string{"ana.officer", "bea.officer"} {
+		if err := s.app.AddUser(t.Context(), services.UserRequest{Name: name, Password: password, Roles: []string{"officer", "key_officer"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := s.app.ImportRequests(t.Context(), services.ImportRequest{Name: "requests.csv", Data: []byte(register)}); err != nil {
 		t.Fatal(err)
 	}
 	return s, about
 }
 
-// ask is one call of erase.
+// ask is one call of erase, under an account where it needs one.
 func (s *site) ask(r services.EraseRequest) erased.Answer {
 	s.t.Helper()
-	res, err := s.app.Erase(s.t.Context(), r)
+	res, err := s.app.Erase(s.t.Context(), asAna(r))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return res.Answer
+}
+
+// asAna is a request under the account of the site that asks for erasures.
+func asAna(r services.EraseRequest) services.EraseRequest {
+	r.User, r.Password = "ana.officer", password
+	return r
 }
 
 // approved asks for Ana's erasure and has a second person approve it.
@@ -99,10 +112,13 @@ func (s *site) approved() {
 	if a.State != erased.StateWaiting {
 		s.t.Fatalf("%+v", a)
 	}
-	if err := s.app.AddUser(s.t.Context(), services.UserRequest{Name: "bea.officer", Password: "a few unrelated words", Roles: []string{"key_officer"}}); err != nil {
-		s.t.Fatal(err)
+	decide := func(name string) error {
+		return s.app.Decide(s.t.Context(), services.DecideRequest{ID: a.Approval, User: name, Password: password, Approve: true})
 	}
-	if err := s.app.Decide(s.t.Context(), services.DecideRequest{ID: a.Approval, User: "bea.officer", Password: "a few unrelated words", Approve: true}); err != nil {
+	if err := decide("ana.officer"); !errors.Is(err, registers.ErrOwnRequest) {
+		s.t.Errorf("whoever asked approves: %v", err)
+	}
+	if err := decide("bea.officer"); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -134,8 +150,14 @@ func TestErasure(t *testing.T) {
 		t.Error("the brute force does not find what is there: ", hits)
 	}
 	for _, bad := range []string{"DSR-8", "DSR-9", "DSR-10"} {
-		if _, err := s.app.Erase(t.Context(), services.EraseRequest{Request: bad, Identifiers: anasIDs}); err == nil {
+		if _, err := s.app.Erase(t.Context(), asAna(services.EraseRequest{Request: bad, Identifiers: anasIDs})); err == nil {
 			t.Errorf("%s asks for no erasure of a verified person, and gets one", bad)
+		}
+	}
+	for _, r := range []services.EraseRequest{{DryRun: true}, {}, {User: "ana.officer"}, {User: "os:root", Password: password}} {
+		r.Request, r.Identifiers = request, anasIDs
+		if _, err := s.app.Erase(t.Context(), r); !errors.Is(err, registers.ErrSignIn) {
+			t.Errorf("without an account: %v", err)
 		}
 	}
 	hold, err := s.app.AddHold(t.Context(), services.Hold{Reason: "matter 17", Request: request})
