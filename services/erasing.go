@@ -182,14 +182,16 @@ func (a *App) order(ctx context.Context, r EraseRequest) (out erased.Answer, err
 	if err := checkIdentifiers(r.Identifiers); err != nil {
 		return out, err
 	}
-	act := "erasure.see"
-	switch {
-	case r.DryRun:
-		act = "erasure.find"
-	case len(r.Identifiers) > 0:
-		act = "erasure.request"
+	if len(r.Identifiers) == 0 {
+		err = a.registers.Record(ctx, actorOf(ctx), "erasure.see", r.Request, true, "")
+	} else {
+		act := "erasure.request"
+		if r.DryRun {
+			act = "erasure.find"
+		}
+		err = a.lookUp(ctx, act, r.Request, fmt.Sprintf("identifiers: %d", len(r.Identifiers)))
 	}
-	if err := a.registers.Record(ctx, actorOf(ctx), act, r.Request, true, ""); err != nil {
+	if err != nil {
 		return out, err
 	}
 	return a.erase(ctx, r)

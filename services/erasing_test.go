@@ -239,8 +239,26 @@ func TestErasure(t *testing.T) {
 	if bob.Links != 3 || bob.Entries < 3 {
 		t.Errorf("who was not erased is not found through links once the keys of the days are gone: %+v", bob)
 	}
+	s.lookedUpTooOften()
 	if log := s.log.String(); strings.Contains(log, anasName) || strings.Contains(log, anasAddr) {
 		t.Error("the log has a value of the person")
+	}
+}
+
+// lookedUpTooOften looks people up until that is refused, which the trail has too.
+func (s *site) lookedUpTooOften() {
+	s.t.Helper()
+	for range 30 {
+		if _, err := s.app.Registers().RecordAtMost(s.t.Context(), "eve", "erasure.find", request, "", 30, time.Hour); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if _, err := s.app.Erase(s.t.Context(), asAna(services.EraseRequest{Request: request, Identifiers: anasIDs, DryRun: true})); !errors.Is(err, registers.ErrLimit) {
+		s.t.Errorf("a person can be looked up without end: %v", err)
+	}
+	acts, err := s.app.Registers().Acts(s.t.Context(), 1)
+	if err != nil || acts[0].Allowed || acts[0].Actor != "ana.officer" || acts[0].Act != "erasure.find" || acts[0].Reason != "identifiers: 2" {
+		s.t.Errorf("the trail ends with %+v, %v", acts, err)
 	}
 }
 
