@@ -14,6 +14,9 @@ import (
 // DomainLinks is of the keys of tags, one for each calendar year.
 const DomainLinks = "links"
 
+// KindUser is the kind of a principal whom no subject of the line is.
+const KindUser = "user"
+
 // What found has for a person who was erased before the access, and where.
 const (
 	foundErased    = "erased"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
@@ -209,6 +210,9 @@ func (a *App) erase(ctx context.Context, r EraseRequest) (out erased.Answer, err
 		}
 		return out, err
 	}
+	if err := a.checkKinds(ctx, r.Identifiers); err != nil {
+		return out, err
+	}
 	p, err := a.person(ctx, r.Identifiers)
 	if err != nil {
 		return out, err
@@ -261,6 +265,33 @@ func checkIdentifiers(ids []Identifier) error {
 	for i, id := range ids {
 		if id.Kind == "" || len(id.Kind) > 64 || id.Value == "" || len(id.Value) > 4096 {
 			return &text.Hint{Err: fmt.Errorf("identifier %d has no kind or no value", i+1), Hint: "write KIND:VALUE, with a kind of subject of the data map, or user for a user name"}
+		}
+	}
+	return nil
+}
+
+// checkKinds refuses kinds that neither the data map nor the record has: what
+// is given under one would be found nowhere. The error has no kind of theirs,
+// where a value may stand by mistake.
+func (a *App) checkKinds(ctx context.Context, ids []Identifier) error {
+	known := append(a.datamap.SubjectKinds(), masking.KindUser)
+	unknown := func() int {
+		return slices.IndexFunc(ids, func(id Identifier) bool { return !slices.Contains(known, id.Kind) })
+	}
+	if unknown() < 0 {
+		return nil
+	}
+	stored, err := a.store.SubjectKinds(ctx)
+	if err != nil {
+		return err
+	}
+	known = append(known, stored...)
+	slices.Sort(known)
+	known = slices.Compact(known)
+	if i := unknown(); i >= 0 {
+		return &text.Hint{
+			Err:  fmt.Errorf("the kind of identifier %d is not known", i+1),
+			Hint: "kinds that the data map or the record has: " + strings.Join(known, ", "),
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -159,6 +160,10 @@ func TestErasure(t *testing.T) {
 		if _, err := s.app.Erase(t.Context(), r); !errors.Is(err, registers.ErrSignIn) {
 			t.Errorf("without an account: %v", err)
 		}
+	}
+	if _, err := s.app.Erase(t.Context(), asAna(services.EraseRequest{Request: request, DryRun: true, Identifiers: []services.Identifier{anasIDs[0], {Kind: "e-mail", Value: anasMail}}})); err == nil ||
+		!strings.Contains(err.Error(), "identifier 2") || strings.Contains(err.Error(), "e-mail") || !strings.HasSuffix(text.HintOf(err), ": email, user") {
+		t.Errorf("an unknown kind: %v, hint %q", err, text.HintOf(err))
 	}
 	hold, err := s.app.AddHold(t.Context(), services.Hold{Reason: "matter 17", Request: request})
 	if err != nil {

@@ -76,7 +76,7 @@ func (a *App) principalKey(ctx context.Context, id string) (*keys.PRF, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	kind := "user"
+	kind := masking.KindUser
 	if k.Domain == masking.DomainPrincipals {
 		kind = "principal"
 	}

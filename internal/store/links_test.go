@@ -120,6 +120,9 @@ func TestPerson(t *testing.T) {
 			t.Error("a mutation names a tag: ", r)
 		}
 	}
+	if kinds, err := s.SubjectKinds(ctx); err != nil || fmt.Sprint(kinds) != "[customer_id]" {
+		t.Errorf("kinds %v, %v", kinds, err)
+	}
 	var tags []string
 	if err := s.EachTag(ctx, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
 		t.Error(tags, err)

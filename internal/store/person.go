@@ -150,6 +150,18 @@ func (p *Person) Names(ctx context.Context) (map[string]bool, error) {
 	return out, err
 }
 
+// SubjectKinds returns the kinds of subject that entries have, sorted: also those
+// that no data map names any more.
+func (s *Store) SubjectKinds(ctx context.Context) ([]string, error) {
+	var out []string
+	t := &table[string]{name: "entries_all", fields: []field[string]{str("kind", func(k *string) *string { return k })}}
+	err := each(ctx, s, t, "FROM (SELECT DISTINCT CAST(arrayJoin(subject_kinds), 'String') AS kind FROM entries_all WHERE notEmpty(subject_kinds)) ORDER BY kind", nil, func(k *string) error {
+		out = append(out, *k)
+		return nil
+	})
+	return out, err
+}
+
 // lineOf is what an entry says about the people.
 type lineOf struct {
 	origin    audit.Origin
