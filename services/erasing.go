@@ -12,6 +12,7 @@ import (
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
@@ -21,6 +22,7 @@ import (
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/erasure"
 	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/tap"
 )
 
 // erasing is what the process with the auditor has for erasing people.
@@ -78,12 +80,28 @@ func (a *App) missedErasures(ctx context.Context) error {
 // rest is until when things last that an erasure does not touch.
 func (a *App) rest(begun time.Time) []erased.Rest {
 	day := begun.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
-	return []erased.Rest{
+	out := []erased.Rest{
 		{What: "day-keys", Until: day.Add(a.cfg.Keys.Horizon)},
 		{What: "lines", Until: begun.Add(a.cfg.linesLast())},
 		{What: "rejections", Until: day.Add(a.cfg.Retention.Rejections)},
 		{What: "backups", Until: begun.Add(a.cfg.Erasure.Backups)},
 	}
+	if a.spools() { // what waits there reaches Kafka now at the earliest
+		out = slices.Insert(out, 2, erased.Rest{What: "spools", Until: time.Now().UTC().Add(a.cfg.linesLast())})
+	}
+	return out
+}
+
+// spools reports whether sealed lines may wait in a spool: of this process, or
+// of a tap elsewhere.
+func (a *App) spools() bool {
+	if len(a.cfg.Kafka.Addresses) > 0 && !a.has("tap") {
+		return true
+	}
+	if a.tap != nil && slices.ContainsFunc(a.tap.Status(), func(s tap.SourceStatus) bool { return s.Spooled > 0 }) {
+		return true // of a source that spooled under an earlier configuration
+	}
+	return slices.ContainsFunc(a.cfg.Sources, func(s source.Config) bool { return s.Full() == source.Spool })
 }
 
 // linesLast is how long lines.v1 keeps sealed lines.

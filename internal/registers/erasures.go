@@ -156,6 +156,14 @@ func addErasureLeaf(ctx context.Context, tx *sql.Tx, erasure string, leaf []byte
 	return err
 }
 
+// SetErasureAnswer records how far an erasure is that began and is not done.
+func (d *DB) SetErasureAnswer(ctx context.Context, id, answer string) error {
+	if _, err := d.sql.ExecContext(ctx, `UPDATE erasures SET answer = ? WHERE id = ? AND begun > 0 AND done = 0`, answer, id); err != nil {
+		return fmt.Errorf("failed to record how far an erasure is: %w", err)
+	}
+	return nil
+}
+
 // FinishErasure records the answer. What tied the request to the person goes.
 func (d *DB) FinishErasure(ctx context.Context, id, answer string) error {
 	return d.closeErasure(ctx, `UPDATE erasures SET done = ?, answer = ?, marks = '' WHERE id = ? AND done = 0`, millis(d.now()), answer, id)

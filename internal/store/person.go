@@ -139,6 +139,16 @@ func (p *Person) About(ctx context.Context) (About, error) {
 	return a, err
 }
 
+// Left is what of the people an erasure takes away.
+func (p *Person) Left(ctx context.Context) (links, originals uint64, err error) {
+	links, err = p.s.number(ctx, "SELECT uniqExact(day, pseudonym) FROM "+linksOf, p.params())
+	if err != nil || links == 0 {
+		return 0, 0, err
+	}
+	err = p.Originals(ctx, func(*audit.Original) error { originals++; return nil })
+	return links, originals, err
+}
+
 // Names are the people's pseudonyms.
 func (p *Person) Names(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}

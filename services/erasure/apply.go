@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
+	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store"
@@ -38,55 +39,100 @@ var errBusy = &text.Hint{
 	Hint: "it goes on by itself; if a replay was interrupted, run that again first",
 }
 
-// apply takes away whatever belongs to a tombstone. Links go last: they lead to
-// the rest. now says that originals must go before it returns: the ledger is
-// waited for; else what is not ready stays until the next time. restored says
-// that what went before may be back. also are tags besides those of tombstones.
-// It returns errBusy if a chunk with originals is not closed yet: nothing of
-// theirs has gone then.
-func (e *Eraser) apply(ctx context.Context, now, restored bool, also ...store.Tag) error {
-	if err := e.Load(ctx); err != nil {
-		return err
-	}
+// job is one application of tombstones.
+type job struct {
+	tags []store.Tag // of people whose links, originals and reports go
+	also []store.Tag // of people whose originals and reports go
+	// now says that originals must go before it ends: the ledger is waited for;
+	// else what is not ready stays until the next time.
+	now bool
+	// restored says that what went before may be back.
+	restored bool
+	// seen is told what is there of the people before and after each act. Nil: of
+	// people whose erasure is done.
+	seen func(erased.Parts) error
+}
+
+// apply takes away what belongs to tombstones. Links go last: they lead to the
+// rest. It returns errBusy if a chunk with originals is not closed yet, or
+// brought some meanwhile: links stay then.
+func (e *Eraser) apply(ctx context.Context, j job) error {
 	defer e.deps.Forget()
-	var tags []store.Tag
-	err := e.deps.Store.EachTag(ctx, func(tag string) error {
-		if t, ok := e.deps.Tombstones.OfTag(tag); ok {
-			tags = append(tags, store.Tag{Tag: tag, Through: t.Through})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	people := slices.Concat(tags, also)
+	people := slices.Concat(j.tags, j.also)
 	if len(people) == 0 {
-		return e.destroy(ctx, now, restored)
+		if err := e.destroy(ctx, j.now, j.restored); err != nil {
+			return err
+		}
+		return e.seen(ctx, nil, &j)
 	}
-	err = e.deps.Store.WithPerson(ctx, people, func(p *store.Person) error {
+	err := e.deps.Store.WithPerson(ctx, people, func(p *store.Person) error {
 		if err := e.bury(ctx, p); err != nil {
 			return err
 		}
-		if err := e.destroy(ctx, now, restored); err != nil {
+		if err := e.seen(ctx, p, &j); err != nil { // with all that has a tombstone now
+			return err
+		}
+		if err := e.destroy(ctx, j.now, j.restored); err != nil {
 			return err
 		}
 		if err := e.deps.Step("reports"); err != nil {
 			return err
 		}
-		_, err := e.reports(ctx, p, true)
-		return err
+		if _, err := e.reports(ctx, p, true); err != nil {
+			return err
+		}
+		return e.seen(ctx, p, &j)
 	})
-	if err != nil || len(tags) == 0 {
+	if err != nil || len(j.tags) == 0 {
 		return err
 	}
 	if err := e.deps.Step("links"); err != nil {
 		return err
 	}
-	return e.deps.Store.WithPerson(ctx, tags, func(p *store.Person) error {
+	return e.deps.Store.WithPerson(ctx, j.tags, func(p *store.Person) error {
+		if j.seen != nil {
+			if _, originals, err := p.Left(ctx); err != nil || originals > 0 {
+				return cmp.Or(err, error(errBusy))
+			}
+		}
 		fresh, err := p.Unlink(ctx)
 		e.unlinked = append(e.unlinked, fresh...)
-		return err
+		if err != nil {
+			return err
+		}
+		return e.seen(ctx, p, &j)
 	})
+}
+
+// seen tells a job what is there of p, nobody if nil.
+func (e *Eraser) seen(ctx context.Context, p *store.Person, j *job) error {
+	if j.seen == nil {
+		return nil
+	}
+	var now erased.Parts
+	if p != nil {
+		var err error
+		if now.Links, now.Originals, err = p.Left(ctx); err != nil {
+			return err
+		}
+		n, err := e.reports(ctx, p, false)
+		if err != nil {
+			return err
+		}
+		now.Reports = uint64(n)
+	}
+	return j.seen(now)
+}
+
+// tagsOf are the tags of links that belong to tombstones of which ok is true.
+func (e *Eraser) tagsOf(ctx context.Context, ok func(mark string) bool) (tags []store.Tag, err error) {
+	err = e.deps.Store.EachTag(ctx, func(tag string) error {
+		if t, found := e.deps.Tombstones.OfTag(tag); found && ok(t.Mark) {
+			tags = append(tags, store.Tag{Tag: tag, Through: t.Through})
+		}
+		return nil
+	})
+	return tags, err
 }
 
 // bury leaves the tombstones of people's originals to the ledger.

@@ -29,13 +29,10 @@ func (e *Eraser) begin(ctx context.Context, x registers.Erasure) error {
 	if slices.ContainsFunc(holds, func(h retention.Hold) bool { return h.ID == e.heldBy[x.ID] }) {
 		return heldBy(e.heldBy[x.ID]) // the person is looked for again when it is lifted
 	}
-	marks := map[string]bool{}
-	for _, m := range x.Marks {
-		marks[m] = true
-	}
+	ours := marksOf(x)
 	var tags []store.Tag
 	err = e.deps.Store.EachTag(ctx, func(tag string) error {
-		if marks[e.deps.Tombstones.Tag(tag)] {
+		if ours(e.deps.Tombstones.Tag(tag)) {
 			tags = append(tags, store.Tag{Tag: tag, Through: 1<<16 - 1})
 		}
 		return nil

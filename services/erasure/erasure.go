@@ -47,6 +47,7 @@ type Registers interface {
 	OpenErasures(ctx context.Context) ([]registers.Erasure, error)
 	DoneErasures(ctx context.Context) ([]registers.Erasure, error)
 	BeginErasure(ctx context.Context, e registers.Erasure, at time.Time, through uint16, leaf []byte, answer string) error
+	SetErasureAnswer(ctx context.Context, id, answer string) error
 	FinishErasure(ctx context.Context, id, answer string) error
 	RefuseErasure(ctx context.Context, id string) error
 	Tombstones(ctx context.Context) ([]registers.Tombstone, error)
@@ -224,16 +225,49 @@ func (e *Eraser) one(ctx context.Context, x registers.Erasure) error {
 	case x.Decision != registers.Approved:
 		return e.deps.Registers.RefuseErasure(ctx, x.ID)
 	}
-	if x.Begun.IsZero() {
+	resumed := !x.Begun.IsZero() // by a process that may have held another store
+	if !resumed {
 		if err := e.begin(ctx, x); err != nil {
 			return err
 		}
 	}
 	e.until = e.deps.Now().Add(inFlight)
-	if err := e.apply(ctx, true, false); err != nil {
+	if err := e.Load(ctx); err != nil {
+		return err
+	}
+	tags, err := e.tagsOf(ctx, marksOf(x))
+	if err != nil {
+		return err
+	}
+	if err := e.apply(ctx, job{tags: tags, now: true, restored: resumed, seen: func(p erased.Parts) error { return e.record(ctx, x, p) }}); err != nil {
 		return err
 	}
 	return e.finish(ctx, x)
+}
+
+// marksOf tells the marks of an erasure from others.
+func marksOf(list ...registers.Erasure) func(mark string) bool {
+	marks := map[string]bool{}
+	for i := range list {
+		for _, m := range list[i].Marks {
+			marks[m] = true
+		}
+	}
+	return func(mark string) bool { return marks[mark] }
+}
+
+// record takes what is there of a person into the answer.
+func (e *Eraser) record(ctx context.Context, x registers.Erasure, now erased.Parts) error {
+	a, err := e.answer(ctx, x.Request)
+	if err != nil {
+		return err
+	}
+	a.Seen(now)
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return e.deps.Registers.SetErasureAnswer(ctx, x.ID, string(b))
 }
 
 // finish records the answer.

@@ -2,11 +2,14 @@ package erasure_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
@@ -38,7 +41,8 @@ type scene struct {
 	tombstones *masking.Tombstones
 	eraser     *erasure.Eraser
 	now        time.Time
-	looks      int // for tags
+	looks      int                // for tags
+	step       func(string) error // before each step of an erasure
 }
 
 // counted counts how often the store is looked through.
@@ -62,10 +66,11 @@ func newScene(t *testing.T) *scene {
 	must(t, folder.Create(keys.RoleErasure))
 	prf, err := folder.ErasurePRF()
 	must(t, err)
-	s := &scene{t: t, store: storetest.Open(t), db: db, tombstones: masking.NewTombstones(prf), now: time.Now()}
+	s := &scene{t: t, store: storetest.Open(t), db: db, tombstones: masking.NewTombstones(prf), now: time.Now(), step: func(string) error { return nil }}
 	s.eraser = erasure.New(erasure.Deps{
 		Store: counted{s.store, s}, Registers: db, Holds: db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
 		Rest: func(time.Time) []erased.Rest { return nil }, Now: func() time.Time { return s.now },
+		Step: func(name string) error { return s.step(name) },
 	})
 	return s
 }
@@ -134,6 +139,44 @@ func TestOnTheirWay(t *testing.T) {
 	must(t, s.eraser.Turn(t.Context()))
 	if n := s.left(); n != int64(0) {
 		t.Errorf("%v originals that were on their way are left", n)
+	}
+}
+
+// TestCounted: what the answer says was destroyed is what went, also what came
+// after the last look, and once however often the erasure is interrupted.
+func TestCounted(t *testing.T) {
+	s := newScene(t)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{{Tag: tag, Day: masking.Day(s.now), Pseudonym: pseudonym}}))
+	s.chunk("c1", 0)
+	must(t, s.eraser.Restore(t.Context(), true))
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	killed, came := errors.New("killed here"), false
+	var at string
+	s.step = func(step string) error {
+		if step == "originals" && !came {
+			came = true
+			s.chunk("c2", 1000)
+		}
+		if step == at {
+			return killed
+		}
+		return nil
+	}
+	for _, step := range []string{"destroy", "reports", "links", "finish"} {
+		at = step
+		if _, err := s.eraser.Erase(t.Context(), "DSR-1"); !errors.Is(err, killed) {
+			t.Fatalf("at %s: %v", at, err)
+		}
+		at = ""
+		must(t, s.eraser.Restore(t.Context(), true)) // as the next start does
+	}
+	a, err := s.eraser.Erase(t.Context(), "DSR-1")
+	must(t, err)
+	if a.State != erased.StateDone || a.Left != nil {
+		t.Errorf("%+v", a)
+	}
+	if diff := cmp.Diff(a.Destroyed, &erased.Parts{Links: 1, Originals: 2}); diff != "" || a.Found.Originals != 1 {
+		t.Errorf("found %+v, destroyed (-got +want):\n%s", a.Found, diff)
 	}
 }
 

@@ -72,7 +72,7 @@ func (e *Eraser) lookAgain(ctx context.Context) error {
 	case now.Before(e.until):
 		return e.sweep(ctx, false)
 	case len(e.unlinked) > 0:
-		if err := e.apply(ctx, true, false, e.unlinked...); err != nil {
+		if err := errors.Join(e.sweep(ctx, false), e.apply(ctx, job{also: e.unlinked, now: true})); err != nil {
 			return err
 		}
 		e.unlinked = nil
@@ -80,12 +80,23 @@ func (e *Eraser) lookAgain(ctx context.Context) error {
 	return nil
 }
 
+// sweep takes away what belongs to people whose erasure is done. Those whose is
+// under way are done on their own, and counted.
 func (e *Eraser) sweep(ctx context.Context, restored bool) error {
 	list, err := e.deps.Registers.Tombstones(ctx)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return e.apply(ctx, false, restored)
+	open, err := e.deps.Registers.OpenErasures(ctx)
+	if err != nil {
+		return err
+	}
+	ours := marksOf(slices.DeleteFunc(open, func(x registers.Erasure) bool { return x.Begun.IsZero() })...)
+	tags, err := e.tagsOf(ctx, func(mark string) bool { return !ours(mark) })
+	if err != nil {
+		return err
+	}
+	return e.apply(ctx, job{tags: tags, restored: restored})
 }
 
 // Restore applies every erasure again unless the store has been through all of
