@@ -100,7 +100,7 @@ func (l *Linked) Forget() {
 type goneLine struct {
 	any, principal bool
 	subjects       []int // indexes
-	// accessed are the places of people who were erased before it.
+	// accessed are the places of people who were erased on an earlier day.
 	accessedSubject, accessedPrincipal bool
 }
 
@@ -112,7 +112,7 @@ func (m *mask) person(e *audit.Event, index int, kind, value, token string) erro
 	}
 	day := Day(e.Time)
 	if s, ok := m.g.erased.find(kind, value); ok {
-		if e.Time.After(s.At) {
+		if day > s.Day {
 			m.gone.accessedPrincipal = m.gone.accessedPrincipal || index < 0
 			m.gone.accessedSubject = m.gone.accessedSubject || index >= 0
 		}

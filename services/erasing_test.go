@@ -223,11 +223,16 @@ func TestErasure(t *testing.T) {
 	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01'"); n != 0 {
 		t.Errorf("%d findings about lines of before", n)
 	}
-	later := s.write("later.log", combined(time.Now().UTC().Add(time.Minute), "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"))
-	s.ingest(services.IngestRequest{Files: []string{later}, Format: "nginx:combined", Source: "shop", New: true})
-	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01' AND severity = 'critical'"); n != 1 {
-		t.Errorf("%d findings about a line of after", n)
+	afterwards := func(name string, at time.Time, findings int) {
+		t.Helper()
+		path := s.write(name, combined(at, "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"))
+		s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined", Source: "shop", New: true})
+		if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01' AND severity = 'critical'"); n != findings {
+			t.Errorf("%s: %d findings, want %d", name, n, findings)
+		}
 	}
+	today := answer.Begun.Truncate(24 * time.Hour)
+	afterwards("today.log", today.Add(24*time.Hour-time.Second), 0) // a tombstone knows the day alone
 	clean("after a line of the same day")
 
 	if err := s.app.TurnKeys(t.Context(), time.Now().AddDate(0, 0, 45)); err != nil {
@@ -243,6 +248,10 @@ func TestErasure(t *testing.T) {
 	bob := s.ask(services.EraseRequest{Request: request, Identifiers: []services.Identifier{{Kind: "email", Value: "bob1@example.org"}}, DryRun: true}).Found
 	if bob.Links != 3 || bob.Entries < 3 {
 		t.Errorf("who was not erased is not found through links once the keys of the days are gone: %+v", bob)
+	}
+	afterwards("tomorrow.log", today.AddDate(0, 0, 1), 1)
+	if f := s.find(); f.Links != 1 || f.Entries != 1 {
+		t.Errorf("who comes back on a later day is not found: %+v", f)
 	}
 	s.lookedUpTooOften()
 	if log := s.log.String(); strings.Contains(log, anasName) || strings.Contains(log, anasAddr) {

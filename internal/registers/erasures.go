@@ -139,7 +139,7 @@ func (d *DB) BeginErasure(ctx context.Context, e Erasure, at time.Time, through 
 		for _, m := range e.Marks {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO tombstones (mark, at, through) VALUES (?, ?, ?)
 				ON CONFLICT (mark) DO UPDATE SET at = CASE WHEN excluded.at > at THEN excluded.at ELSE at END,
-				through = CASE WHEN excluded.through > through THEN excluded.through ELSE through END`, m, millis(at), through); err != nil {
+				through = CASE WHEN excluded.through > through THEN excluded.through ELSE through END`, m, millis(at)/dayMillis*dayMillis, through); err != nil {
 				return err
 			}
 		}
@@ -186,11 +186,15 @@ func (d *DB) closeErasure(ctx context.Context, query string, args ...any) error 
 	return nil
 }
 
+// dayMillis is a day in milliseconds. Tombstones have the day of the erasure
+// alone: by its moment, which the erasure has, they would be those of a request.
+const dayMillis = 24 * 3600 * 1000
+
 // Tombstone is a keyed mark of a person who was erased.
 type Tombstone struct {
 	Mark    string
-	At      time.Time
-	Through uint16 // last day without links, days since 1970-01-01
+	Day     uint16 // of the erasure, days since 1970-01-01
+	Through uint16 // last day without links
 }
 
 // Tombstones are those of all who were erased.
@@ -207,7 +211,7 @@ func (d *DB) Tombstones(ctx context.Context) ([]Tombstone, error) {
 		if err := rows.Scan(&t.Mark, &at, &t.Through); err != nil {
 			return nil, fmt.Errorf("failed to read the tombstones: %w", err)
 		}
-		t.At = fromMillis(at)
+		t.Day = uint16(at / dayMillis)
 		out = append(out, t)
 	}
 	return out, rows.Err()

@@ -56,6 +56,13 @@ func TestErasures(t *testing.T) {
 	}
 	begin(1)
 	begin(1)
+	list, err := db.Tombstones(ctx)
+	if diff := cmp.Diff(list, []registers.Tombstone{{Mark: mark, Day: 20370, Through: 20371}}); diff != "" || err != nil {
+		t.Errorf("%v (-got +want):\n%s", err, diff)
+	}
+	if _, rows, err := db.Select(ctx, "SELECT t.mark FROM tombstones t JOIN erasures e ON t.at = e.begun", nil); err != nil || len(rows) != 0 {
+		t.Errorf("the moment of the erasure leads to its tombstones: %v, %v", rows, err)
+	}
 	leaves, err := db.ErasureLeaves(ctx, true)
 	if diff := cmp.Diff(leaves, []registers.ErasureLeaf{{ID: 1, Erasure: "R4ND0M", Leaf: []byte("leaf"), At: -1}}); diff != "" || err != nil {
 		t.Errorf("%v (-got +want):\n%s", err, diff)

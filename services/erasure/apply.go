@@ -27,7 +27,7 @@ func (e *Eraser) Load(ctx context.Context) error {
 	}
 	set := make([]masking.Tombstone, len(list))
 	for i, t := range list {
-		set[i] = masking.Tombstone{Mark: t.Mark, At: t.At, Through: t.Through}
+		set[i] = masking.Tombstone{Mark: t.Mark, Day: t.Day, Through: t.Through}
 	}
 	e.deps.Tombstones.Set(set)
 	return nil
