@@ -318,7 +318,7 @@ func (a *App) checkKinds(ctx context.Context, ids []Identifier) error {
 // erasedRows are the originals of a chunk that were erased, with the hashes that
 // their tombstones have.
 func (a *App) erasedRows(ctx context.Context, k audit.ChunkKey) (auditledger.Gone, error) {
-	list, err := a.registers.ErasureLeaves(ctx, false)
+	list, err := a.registers.ErasureLeavesOf(ctx, k.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -338,11 +338,14 @@ func (a *App) erasedRows(ctx context.Context, k audit.ChunkKey) (auditledger.Gon
 	return out, nil
 }
 
+// erasuresAtOnce is how many leaves, of up to 64 KiB, the ledger takes at a time.
+const erasuresAtOnce = 100
+
 // erasureLeaves are what erasures left to the ledger.
 type erasureLeaves struct{ db *registers.DB }
 
 func (l erasureLeaves) ErasuresWithoutLeaf(ctx context.Context) ([]ledger.ErasureLeaf, error) {
-	list, err := l.db.ErasureLeaves(ctx, true)
+	list, err := l.db.ErasureLeavesWaiting(ctx, erasuresAtOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -143,17 +143,12 @@ func (d *DB) BeginErasure(ctx context.Context, e Erasure, at time.Time, through 
 				return err
 			}
 		}
-		return addErasureLeaf(ctx, tx, e.ID, leaf)
+		return addErasureLeaf(ctx, tx, ErasureLeaf{Erasure: e.ID, Leaf: leaf})
 	})
 	if err != nil {
 		return fmt.Errorf("failed to begin an erasure: %w", err)
 	}
 	return nil
-}
-
-func addErasureLeaf(ctx context.Context, tx *sql.Tx, erasure string, leaf []byte) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO erasure_leaves (id, erasure, leaf, at, gone) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, -1, 0 FROM erasure_leaves WHERE true ON CONFLICT DO NOTHING`, erasure, string(leaf))
-	return err
 }
 
 // SetErasureAnswer records how far an erasure is that began and is not done.
@@ -215,81 +210,6 @@ func (d *DB) Tombstones(ctx context.Context) ([]Tombstone, error) {
 		out = append(out, t)
 	}
 	return out, rows.Err()
-}
-
-// ErasureLeaf is a leaf for the ledger.
-type ErasureLeaf struct {
-	ID      int64
-	Erasure string // of an act; else empty
-	Leaf    []byte
-	At      int64 // index in the log; -1 before
-	Gone    bool  // the originals are destroyed
-}
-
-// AddErasureLeaves leaves the tombstones of originals to the ledger.
-func (d *DB) AddErasureLeaves(ctx context.Context, leaves [][]byte) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		for _, l := range leaves {
-			if err := addErasureLeaf(ctx, tx, "", l); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("failed to record what is to be erased: %w", err)
-	}
-	return nil
-}
-
-// ErasureLeaves are all leaves, or those that the ledger has not taken yet, in
-// order.
-func (d *DB) ErasureLeaves(ctx context.Context, waiting bool) ([]ErasureLeaf, error) {
-	query := `SELECT id, erasure, leaf, at, gone FROM erasure_leaves`
-	if waiting {
-		query += ` WHERE at < 0`
-	}
-	rows, err := d.sql.QueryContext(ctx, query+` ORDER BY id`)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var out []ErasureLeaf
-	for rows.Next() {
-		var l ErasureLeaf
-		var leaf string
-		var gone int64
-		if err := rows.Scan(&l.ID, &l.Erasure, &leaf, &l.At, &gone); err != nil {
-			return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
-		}
-		l.Leaf, l.Gone = []byte(leaf), gone == 1
-		out = append(out, l)
-	}
-	return out, rows.Err()
-}
-
-// SetErasureLeaf records that the ledger has a leaf.
-func (d *DB) SetErasureLeaf(ctx context.Context, id int64, index uint64) error {
-	if _, err := d.sql.ExecContext(ctx, `UPDATE erasure_leaves SET at = ? WHERE id = ?`, int64(index), id); err != nil {
-		return fmt.Errorf("failed to record the leaf of an erasure: %w", err)
-	}
-	return nil
-}
-
-// SetOriginalsGone records that the originals that some leaves name are destroyed.
-func (d *DB) SetOriginalsGone(ctx context.Context, ids []int64) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		for _, id := range ids {
-			if _, err := tx.ExecContext(ctx, `UPDATE erasure_leaves SET gone = 1 WHERE id = ?`, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("failed to record that originals were destroyed: %w", err)
-	}
-	return nil
 }
 
 // Request returns a request of the register, or ErrNotFound.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/internal/store/storetest"
@@ -126,5 +128,59 @@ func TestPerson(t *testing.T) {
 	var tags []string
 	if err := s.EachTag(ctx, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
 		t.Error(tags, err)
+	}
+}
+
+// TestPersonInGroups: the originals of a person who is in many chunks come in
+// groups, each once and in order.
+func TestPersonInGroups(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := t.Context()
+	const chunks, name = 250, "v1.day1.ana"
+	if err := s.InsertLinks(ctx, []audit.Link{{Tag: "ana", Day: 20000, Pseudonym: name}}); err != nil {
+		t.Fatal(err)
+	}
+	es := storetest.Entries(chunks, 0)
+	b := store.NewEntryBlock()
+	var originals []audit.Original
+	for i := range es {
+		e := &es[i]
+		e.Chunk, e.PrincipalID, e.Subjects = fmt.Sprintf("c%03d", i), "v1.year.staff", []string{name}
+		if err := b.Append(e); err != nil {
+			t.Fatal(err)
+		}
+		for row, field := range []string{"target", "principal_id", "subjects.0"} {
+			originals = append(originals, audit.Original{Origin: audit.Origin{Stream: e.Stream, Generation: e.Generation, Offset: e.Offset}, Class: "identity", Month: "2026-11",
+				Field: field, Capsule: "c", Sealed: []byte("sealed"), Chunk: e.Chunk, Version: 1, Row: uint32(row)})
+		}
+	}
+	c := &audit.Chunk{ID: "all", Version: 1, Salt: make([]byte, 32)}
+	if err := s.InsertEntries(ctx, c, b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InsertOriginalsBut(ctx, c, originals, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := s.WithPerson(ctx, []store.Tag{{Tag: "ana", Through: 20000}}, func(p *store.Person) error {
+		groups, err := p.Chunks(ctx)
+		if err != nil || len(groups) != 2 || len(groups[0]) != 200 || len(groups[1]) != 50 {
+			t.Errorf("%d groups, %v", len(groups), err)
+		}
+		var got []string
+		err = p.Originals(ctx, func(o *audit.Original) error {
+			got = append(got, fmt.Sprint(o.Chunk, o.Row))
+			return nil
+		})
+		var want []string
+		for i := range chunks {
+			want = append(want, fmt.Sprintf("c%03d0", i), fmt.Sprintf("c%03d2", i))
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("(-got +want):\n%s", diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -51,8 +51,11 @@ type Registers interface {
 	FinishErasure(ctx context.Context, id, answer string) error
 	RefuseErasure(ctx context.Context, id string) error
 	Tombstones(ctx context.Context) ([]registers.Tombstone, error)
-	AddErasureLeaves(ctx context.Context, leaves [][]byte) error
-	ErasureLeaves(ctx context.Context, waiting bool) ([]registers.ErasureLeaf, error)
+	AddErasureLeaves(ctx context.Context, leaves []registers.ErasureLeaf) error
+	ErasureLeavesWaiting(ctx context.Context, limit int) ([]registers.ErasureLeaf, error)
+	ErasureLeavesOf(ctx context.Context, chunk string) ([]registers.ErasureLeaf, error)
+	ErasureLeavesDue(ctx context.Context, after int64, all bool, limit int) ([]registers.ErasureLeaf, error)
+	ErasureLeafAt(ctx context.Context, erasure string) (int64, error)
 	SetOriginalsGone(ctx context.Context, ids []int64) error
 }
 
@@ -323,14 +326,9 @@ func (e *Eraser) answer(ctx context.Context, request string) (erased.Answer, err
 	default:
 		a.State = erased.StateWaiting
 	}
-	leaves, err := e.deps.Registers.ErasureLeaves(ctx, false)
-	if err != nil {
-		return a, err
+	at, err := e.deps.Registers.ErasureLeafAt(ctx, x.ID)
+	if err == nil && at >= 0 {
+		a.Leaf = &at
 	}
-	for _, l := range leaves {
-		if l.Erasure == x.ID && l.At >= 0 {
-			a.Leaf = &l.At
-		}
-	}
-	return a, nil
+	return a, err
 }

@@ -77,7 +77,7 @@ func newScene(t *testing.T) *scene {
 
 // sequence stands in for the ledger.
 func (s *scene) sequence(ctx context.Context) error {
-	list, err := s.db.ErasureLeaves(ctx, true)
+	list, err := s.db.ErasureLeavesWaiting(ctx, 100)
 	for _, l := range list {
 		must(s.t, s.db.SetErasureLeaf(ctx, l.ID, uint64(l.ID)))
 	}
