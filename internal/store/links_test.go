@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,7 +128,7 @@ func TestPerson(t *testing.T) {
 		t.Errorf("kinds %v, %v", kinds, err)
 	}
 	var tags []string
-	if err := s.EachTag(ctx, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
+	if err := s.EachTag(ctx, time.Time{}, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
 		t.Error(tags, err)
 	}
 }
@@ -182,5 +184,39 @@ func TestPersonInGroups(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTagsSince: tags come by the time at which their links were written, and the
+// store remembers up to when they were looked through.
+func TestTagsSince(t *testing.T) {
+	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	s := storetest.OpenWith(t, func(d *store.Deps) { d.Now = func() time.Time { return now } })
+	ctx := t.Context()
+	for _, tag := range []string{"ana", "bob"} {
+		if err := s.InsertLinks(ctx, []audit.Link{{Tag: tag, Day: 20000, Pseudonym: "v1.day1." + tag}}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	for since, want := range map[time.Time]string{{}: "[ana bob]", now.Add(-time.Hour): "[bob]", now: "[]", time.Unix(-5, 0): "[ana bob]"} {
+		var tags []string
+		if err := s.EachTag(ctx, since, func(tag string) error { tags = append(tags, tag); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Sort(tags); fmt.Sprint(tags) != want {
+			t.Errorf("since %s: %v, want %s", since, tags, want)
+		}
+	}
+	if at, err := s.Swept(ctx); err != nil || !at.IsZero() {
+		t.Errorf("swept up to %s before the first time, %v", at, err)
+	}
+	for _, at := range []time.Time{now.Add(time.Minute), now} {
+		if err := s.SetSwept(ctx, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, err := s.Swept(ctx); err != nil || !at.Equal(now.Add(time.Minute)) {
+		t.Errorf("swept up to %s, %v", at, err)
 	}
 }

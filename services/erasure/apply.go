@@ -50,7 +50,9 @@ type job struct {
 // rest. It returns errBusy if a chunk with originals is not closed yet, or one
 // brought some meanwhile: these stay then, and links.
 func (e *Eraser) apply(ctx context.Context, j job) error {
-	defer e.deps.Forget()
+	if j.restored || len(j.tags) > 0 {
+		defer e.deps.Forget()
+	}
 	people := slices.Concat(j.tags, j.also)
 	if len(people) == 0 {
 		if err := e.destroy(ctx, j.now, j.restored); err != nil {
@@ -119,15 +121,4 @@ func (e *Eraser) seen(ctx context.Context, p *store.Person, j *job) error {
 		now.Reports = uint64(n)
 	}
 	return j.seen(now)
-}
-
-// tagsOf are the tags of links that belong to tombstones of which ok is true.
-func (e *Eraser) tagsOf(ctx context.Context, ok func(mark string) bool) (tags []store.Tag, err error) {
-	err = e.deps.Store.EachTag(ctx, func(tag string) error {
-		if t, found := e.deps.Tombstones.OfTag(tag); found && ok(t.Mark) {
-			tags = append(tags, store.Tag{Tag: tag, Through: t.Through})
-		}
-		return nil
-	})
-	return tags, err
 }

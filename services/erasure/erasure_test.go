@@ -41,7 +41,7 @@ type scene struct {
 	tombstones *masking.Tombstones
 	eraser     *erasure.Eraser
 	now        time.Time
-	looks      int                // for tags
+	looks      []time.Time        // for tags, since when
 	step       func(string) error // before each step of an erasure
 }
 
@@ -51,9 +51,9 @@ type counted struct {
 	scene *scene
 }
 
-func (c counted) EachTag(ctx context.Context, fn func(string) error) error {
-	c.scene.looks++
-	return c.Store.EachTag(ctx, fn)
+func (c counted) EachTag(ctx context.Context, since time.Time, fn func(string) error) error {
+	c.scene.looks = append(c.scene.looks, since)
+	return c.Store.EachTag(ctx, since, fn)
 }
 
 func newScene(t *testing.T) *scene {
@@ -67,12 +67,17 @@ func newScene(t *testing.T) *scene {
 	prf, err := folder.ErasurePRF()
 	must(t, err)
 	s := &scene{t: t, store: storetest.Open(t), db: db, tombstones: masking.NewTombstones(prf), now: time.Now(), step: func(string) error { return nil }}
+	s.restart()
+	return s
+}
+
+// restart stands for a new process on the scene's store and registers.
+func (s *scene) restart() {
 	s.eraser = erasure.New(erasure.Deps{
-		Store: counted{s.store, s}, Registers: db, Holds: db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
+		Store: counted{s.store, s}, Registers: s.db, Holds: s.db, Tombstones: s.tombstones, Sequence: s.sequence, Logger: slog.New(slog.DiscardHandler),
 		Rest: func(time.Time) []erased.Rest { return nil }, Now: func() time.Time { return s.now },
 		Step: func(name string) error { return s.step(name) },
 	})
-	return s
 }
 
 // sequence stands in for the ledger.
@@ -180,6 +185,51 @@ func TestCounted(t *testing.T) {
 	}
 }
 
+// TestNewLinks: links are read once for an erasure, and then those that are new,
+// also in the next process; all of them only where the store does not know of an
+// erasure, as one from a back-up does not.
+func TestNewLinks(t *testing.T) {
+	s := newScene(t)
+	link := audit.Link{Tag: tag, Day: masking.Day(s.now), Pseudonym: pseudonym}
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{link}))
+	must(t, s.eraser.Restore(t.Context(), true))
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	reads := func(what string, act func() error, all int) {
+		t.Helper()
+		s.looks = nil
+		must(t, act())
+		n := 0
+		for _, since := range s.looks {
+			if since.IsZero() {
+				n++
+			}
+		}
+		if n != all || len(s.looks) == 0 {
+			t.Errorf("%s: all links were read %d times, want %d; looks since %v", what, n, all, s.looks)
+		}
+		res, err := s.store.Select(t.Context(), "SELECT toInt64(count()) FROM subject_links FINAL WHERE tag = '"+tag+"'")
+		must(t, err)
+		if res.Rows[0][0] != int64(0) {
+			t.Errorf("%s: %v links are left", what, res.Rows[0][0])
+		}
+	}
+	turn := func() error { return s.eraser.Turn(t.Context()) }
+	start := func() error {
+		s.restart()
+		return s.eraser.Restore(t.Context(), true)
+	}
+	reads("the erasure", turn, 1)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{link})) // an auditor masked the line before
+	reads("on their way", turn, 0)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{link}))
+	reads("the next start", start, 0)
+	s.store = storetest.Open(t)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{link}))
+	reads("a store from a back-up", start, 1)
+	s.now = s.now.Add(25 * time.Hour)
+	reads("the next day", turn, 0)
+}
+
 // TestHeld: an erasure that a hold keeps from beginning is not in the trail as
 // begun, and is looked for once only until the hold is lifted.
 func TestHeld(t *testing.T) {
@@ -201,8 +251,8 @@ func TestHeld(t *testing.T) {
 		}
 		return n
 	}
-	if n := begun(); n != 0 || s.looks != 1 {
-		t.Errorf("while it is held the trail says %d times that it began, and the store was looked through %d times", n, s.looks)
+	if n := begun(); n != 0 || len(s.looks) != 1 {
+		t.Errorf("while it is held the trail says %d times that it began, and the store was looked through %d times", n, len(s.looks))
 	}
 	must(t, s.db.LiftHold(t.Context(), hold, "os:ana", "settled"))
 	must(t, s.eraser.Turn(t.Context()))
