@@ -220,3 +220,34 @@ func TestTagsSince(t *testing.T) {
 		t.Errorf("swept up to %s, %v", at, err)
 	}
 }
+
+// TestWithSubjects: pseudonyms are found in the chunks that are asked about, as
+// subject or as principal, and others of the same CRC-32 are not.
+func TestWithSubjects(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := t.Context()
+	es := storetest.Entries(4, 0)
+	b := store.NewEntryBlock()
+	for i, who := range []struct{ chunk, principal, subject string }{{"c1", "staff", "ana"}, {"c2", "ana", "buckeroo"}, {"c3", "staff", "ana"}, {"c2", "bob", "ana"}} {
+		es[i].Chunk, es[i].PrincipalID, es[i].Subjects = who.chunk, who.principal, []string{who.subject, "somebody"}
+		if err := b.Append(&es[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.InsertEntries(ctx, &audit.Chunk{ID: "all", Version: 1, Salt: make([]byte, 32)}, b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.WithSubjects(ctx, []string{"c1", "c2", "c4"}, []string{"ana", "bob", "plumless", "nobody"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range got {
+		slices.Sort(names)
+	}
+	if diff := cmp.Diff(got, map[string][]string{"c1": {"ana"}, "c2": {"ana", "bob"}}); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
+	}
+	if got, err = s.WithSubjects(ctx, nil, []string{"ana"}); err != nil || len(got) != 0 {
+		t.Errorf("of no chunk: %v, %v", got, err)
+	}
+}
