@@ -29,7 +29,7 @@ func (e *Eraser) Load(ctx context.Context) error {
 // errBusy says that originals of a chunk that is being stored are to go.
 var errBusy = &text.Hint{
 	Err:  errors.New("lines about the person are being stored at this moment"),
-	Hint: "it goes on by itself; if a replay was interrupted, run that again first",
+	Hint: "it goes on by itself when they are",
 }
 
 // job is one application of tombstones.

@@ -103,20 +103,26 @@ func (s *scene) approved(request string, p erasure.Person) {
 // chunk stores a line of Ana's with an original.
 func (s *scene) chunk(id string, offset uint64) {
 	s.t.Helper()
+	must(s.t, s.store.CloseChunk(s.t.Context(), s.open(id, 1, offset)))
+}
+
+// open is chunk without its end.
+func (s *scene) open(id string, version uint16, offset uint64) *audit.Chunk {
+	s.t.Helper()
 	ctx := s.t.Context()
 	es := storetest.Entries(1, offset)
 	e := &es[0]
-	e.Chunk, e.Version, e.Row, e.PrincipalID, e.Subjects = id, 1, 0, "v1.year.staff", []string{pseudonym}
-	c := &audit.Chunk{ID: id, Version: 1, From: int64(offset), Until: int64(offset) + 1, Opened: s.now, Salt: make([]byte, 32), Entries: 1, Originals: 1}
+	e.Chunk, e.Version, e.Row, e.PrincipalID, e.Subjects = id, version, 0, "v1.year.staff", []string{pseudonym}
+	c := &audit.Chunk{ID: id, Version: version, From: int64(offset), Until: int64(offset) + 1, Opened: s.now, Salt: make([]byte, 32), Entries: 1, Originals: 1}
 	b := store.NewEntryBlock()
 	must(s.t, b.Append(e))
 	must(s.t, s.store.OpenChunk(ctx, c))
 	must(s.t, s.store.InsertEntries(ctx, c, b))
 	must(s.t, s.store.InsertOriginalsBut(ctx, c, []audit.Original{{
 		Origin: audit.Origin{Stream: e.Stream, Generation: e.Generation, Offset: e.Offset}, Class: "identity", Month: "2026-11", Field: "subjects.0", Capsule: "c",
-		Sealed: []byte("sealed"), Chunk: id, Version: 1,
+		Sealed: []byte("sealed"), Chunk: id, Version: version,
 	}}, nil))
-	must(s.t, s.store.CloseChunk(ctx, c))
+	return c
 }
 
 func (s *scene) left() any {
@@ -228,6 +234,29 @@ func TestNewLinks(t *testing.T) {
 	reads("a store from a back-up", start, 1)
 	s.now = s.now.Add(25 * time.Hour)
 	reads("the next day", turn, 0)
+}
+
+// TestOpenVersion: an erasure waits for a version of a chunk that is not closed,
+// and no longer once a replay that was interrupted is dropped. What is closed goes
+// before.
+func TestOpenVersion(t *testing.T) {
+	s := newScene(t)
+	must(t, s.store.InsertLinks(t.Context(), []audit.Link{{Tag: tag, Day: masking.Day(s.now), Pseudonym: pseudonym}}))
+	s.chunk("c1", 0)
+	s.open("c1", 2, 0)
+	must(t, s.eraser.Restore(t.Context(), true))
+	s.approved("DSR-1", erasure.Person{Identifiers: 1, Tags: []string{tag}, Marks: []string{s.tombstones.Tag(tag)}})
+	if err := s.eraser.Turn(t.Context()); err == nil {
+		t.Error("an erasure is done although a version is being written")
+	}
+	if a, err := s.eraser.Answer(t.Context(), "DSR-1"); err != nil || a.State != erased.StateRunning || a.Destroyed.Originals != 1 || a.Left.Originals != 1 || a.Left.Links != 1 {
+		t.Errorf("while it waits: %+v, %v", a, err)
+	}
+	must(t, s.store.Discard(t.Context(), "c1", 2))
+	must(t, s.eraser.Turn(t.Context()))
+	if a, err := s.eraser.Answer(t.Context(), "DSR-1"); err != nil || a.State != erased.StateDone || s.left() != int64(0) {
+		t.Errorf("afterwards: %+v, %v, %v originals left", a, err, s.left())
+	}
 }
 
 // TestHeld: an erasure that a hold keeps from beginning is not in the trail as
