@@ -14,6 +14,9 @@ import (
 // DomainLinks is of the keys of tags, one for each calendar year.
 const DomainLinks = "links"
 
+// KindUser is the kind of a principal whom no subject of the line is.
+const KindUser = "user"
+
 // What found has for a person who was erased before the access, and where.
 const (
 	foundErased    = "erased"
@@ -97,7 +100,7 @@ func (l *Linked) Forget() {
 type goneLine struct {
 	any, principal bool
 	subjects       []int // indexes
-	// accessed are the places of people who were erased before it.
+	// accessed are the places of people who were erased on an earlier day.
 	accessedSubject, accessedPrincipal bool
 }
 
@@ -109,7 +112,7 @@ func (m *mask) person(e *audit.Event, index int, kind, value, token string) erro
 	}
 	day := Day(e.Time)
 	if s, ok := m.g.erased.find(kind, value); ok {
-		if e.Time.After(s.At) {
+		if day > s.Day {
 			m.gone.accessedPrincipal = m.gone.accessedPrincipal || index < 0
 			m.gone.accessedSubject = m.gone.accessedSubject || index >= 0
 		}

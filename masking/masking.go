@@ -202,7 +202,7 @@ func (m *mask) principal(e *audit.Event, out *audit.Entry) error {
 		out.PrincipalID = token
 		return err
 	}
-	kind := "user"
+	kind := KindUser
 	if e.PrincipalKind == audit.KindSelf {
 		kind = selfKind(e, value)
 	}
@@ -224,7 +224,7 @@ func selfKind(e *audit.Event, principal string) string {
 			return s.Kind
 		}
 	}
-	return "user"
+	return KindUser
 }
 
 // identifiers sets the ids that follow one person through a day.

@@ -2,7 +2,6 @@ package masking
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/tallystick/tallystick/masking/keys"
 	"github.com/tallystick/tallystick/masking/plain"
@@ -13,8 +12,8 @@ import (
 // erasure-check key: without that key it names nobody.
 type Tombstone struct {
 	Mark string
-	At   time.Time // of the erasure
-	// Through is the last day, in days since 1970-01-01, whose lines get neither
+	Day  uint16 // of the erasure, in days since 1970-01-01
+	// Through is the last day whose lines get neither
 	// link nor original: that of the erasure, or the last one that was erased.
 	Through uint16
 }

@@ -379,7 +379,9 @@ CREATE TABLE IF NOT EXISTS subject_links
     `day` UInt16,
     `pseudonym` String CODEC(ZSTD(1)),
     `date` Date ALIAS toDate(day),
-    INDEX tag_index tag TYPE bloom_filter(0.01) GRANULARITY 2
+    `at` DateTime('UTC') DEFAULT toDateTime(0, 'UTC') CODEC(Delta(4), ZSTD(1)),
+    INDEX tag_index tag TYPE bloom_filter(0.01) GRANULARITY 2,
+    INDEX at_index at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(toDate(day))
@@ -394,6 +396,14 @@ CREATE TABLE IF NOT EXISTS superseded
 )
 ENGINE = MergeTree
 ORDER BY (chunk, version)
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
+
+CREATE TABLE IF NOT EXISTS sweeps
+(
+    `at` DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY at
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS stream_ranges_mv TO stream_ranges

@@ -111,6 +111,15 @@ func (a *App) ResetPassword(ctx context.Context, r UserRequest) error {
 	return userHint(a.registers.ResetPassword(ctx, r.Name, r.Password))
 }
 
+// account is who requests under an account on the command line.
+func (a *App) account(ctx context.Context, name, password string) (registers.User, error) {
+	u, err := a.registers.CheckPassword(ctx, name, password)
+	if errors.Is(err, registers.ErrSignIn) {
+		return u, &text.Hint{Err: err, Hint: "--user takes the name of your account in the console; tallystick user add makes one"}
+	}
+	return u, err
+}
+
 // Decide implements Operations. The trail has the attempt under the OS user,
 // and the decision under the account.
 func (a *App) Decide(ctx context.Context, r DecideRequest) error {

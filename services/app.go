@@ -126,6 +126,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		{"custodians", a.openCustody},
 		{"ledger", a.openLedger},
 		{"auditor", a.openAuditor},
+		{"replays", a.openReplays},
 		{"erasures", a.openErasures},
 		{"reporter", a.openReporter},
 		{"console", a.openConsole},

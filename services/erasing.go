@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/erased"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
+	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/text"
@@ -20,6 +22,7 @@ import (
 	"github.com/tallystick/tallystick/services/console"
 	"github.com/tallystick/tallystick/services/erasure"
 	"github.com/tallystick/tallystick/services/ledger"
+	"github.com/tallystick/tallystick/services/tap"
 )
 
 // erasing is what the process with the auditor has for erasing people.
@@ -77,12 +80,28 @@ func (a *App) missedErasures(ctx context.Context) error {
 // rest is until when things last that an erasure does not touch.
 func (a *App) rest(begun time.Time) []erased.Rest {
 	day := begun.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
-	return []erased.Rest{
+	out := []erased.Rest{
 		{What: "day-keys", Until: day.Add(a.cfg.Keys.Horizon)},
 		{What: "lines", Until: begun.Add(a.cfg.linesLast())},
 		{What: "rejections", Until: day.Add(a.cfg.Retention.Rejections)},
 		{What: "backups", Until: begun.Add(a.cfg.Erasure.Backups)},
 	}
+	if a.spools() { // what waits there reaches Kafka now at the earliest
+		out = slices.Insert(out, 2, erased.Rest{What: "spools", Until: time.Now().UTC().Add(a.cfg.linesLast())})
+	}
+	return out
+}
+
+// spools reports whether sealed lines may wait in a spool: of this process, or
+// of a tap elsewhere.
+func (a *App) spools() bool {
+	if len(a.cfg.Kafka.Addresses) > 0 && !a.has("tap") {
+		return true
+	}
+	if a.tap != nil && slices.ContainsFunc(a.tap.Status(), func(s tap.SourceStatus) bool { return s.Spooled > 0 }) {
+		return true // of a source that spooled under an earlier configuration
+	}
+	return slices.ContainsFunc(a.cfg.Sources, func(s source.Config) bool { return s.Full() == source.Spool })
 }
 
 // linesLast is how long lines.v1 keeps sealed lines.
@@ -154,30 +173,47 @@ func (a *App) person(ctx context.Context, ids []Identifier) (erasure.Person, err
 	return p, nil
 }
 
-// Erase implements Operations.
+// Erase implements Operations. Who gives identifiers does so under an account
+// with the role that the API asks for.
 func (a *App) Erase(ctx context.Context, r EraseRequest) (*EraseResult, error) {
-	e := a.erasing.eraser
-	if e == nil {
-		return nil, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run erase where the auditor runs: it alone has the keys"}
+	if len(r.Identifiers) > 0 {
+		by, err := a.account(ctx, r.User, r.Password)
+		if err != nil {
+			return nil, err
+		}
+		if !by.Has(registers.RoleOfficer) {
+			return nil, &text.Hint{Err: errors.New("this account may not ask for an erasure"), Hint: "an account with the role officer asks, and one with the role key_officer approves"}
+		}
+		ctx = withActor(ctx, by.Name)
 	}
-	if err := checkIdentifiers(r.Identifiers); err != nil {
-		return nil, err
-	}
-	act := "erasure.see"
-	switch {
-	case r.DryRun:
-		act = "erasure.find"
-	case len(r.Identifiers) > 0:
-		act = "erasure.request"
-	}
-	if err := a.registers.Record(ctx, actorOf(ctx), act, r.Request, true, ""); err != nil {
-		return nil, err
-	}
-	answer, err := a.erase(ctx, r)
+	answer, err := a.order(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return &EraseResult{Answer: answer, Lines: answer.Text(a.texts.For(r.Language))}, nil
+}
+
+// order does what the actor of ctx asks for, once it is in the trail.
+func (a *App) order(ctx context.Context, r EraseRequest) (out erased.Answer, err error) {
+	if a.erasing.eraser == nil {
+		return out, &text.Hint{Err: errors.New("no auditor runs in this process"), Hint: "run erase where the auditor runs: it alone has the keys"}
+	}
+	if err := checkIdentifiers(r.Identifiers); err != nil {
+		return out, err
+	}
+	if len(r.Identifiers) == 0 {
+		err = a.registers.Record(ctx, actorOf(ctx), "erasure.see", r.Request, true, "")
+	} else {
+		act := "erasure.request"
+		if r.DryRun {
+			act = "erasure.find"
+		}
+		err = a.lookUp(ctx, act, r.Request, fmt.Sprintf("identifiers: %d", len(r.Identifiers)))
+	}
+	if err != nil {
+		return out, err
+	}
+	return a.erase(ctx, r)
 }
 
 func (a *App) erase(ctx context.Context, r EraseRequest) (out erased.Answer, err error) {
@@ -190,6 +226,9 @@ func (a *App) erase(ctx context.Context, r EraseRequest) (out erased.Answer, err
 		if errors.Is(err, registers.ErrNotFound) {
 			return erased.Answer{Request: r.Request}, nil
 		}
+		return out, err
+	}
+	if err := a.checkKinds(ctx, r.Identifiers); err != nil {
 		return out, err
 	}
 	p, err := a.person(ctx, r.Identifiers)
@@ -224,11 +263,7 @@ func (c consoleErasures) Order(ctx context.Context, actor string, o console.Eras
 	for _, id := range o.Identifiers {
 		r.Identifiers = append(r.Identifiers, Identifier(id))
 	}
-	res, err := c.a.Erase(withActor(ctx, actor), r)
-	if err != nil {
-		return erased.Answer{}, err
-	}
-	return res.Answer, nil
+	return c.a.order(withActor(ctx, actor), r)
 }
 
 func (c consoleErasures) Answer(ctx context.Context, actor, request string) (erased.Answer, error) {
@@ -253,10 +288,37 @@ func checkIdentifiers(ids []Identifier) error {
 	return nil
 }
 
+// checkKinds refuses kinds that neither the data map nor the record has: what
+// is given under one would be found nowhere. The error has no kind of theirs,
+// where a value may stand by mistake.
+func (a *App) checkKinds(ctx context.Context, ids []Identifier) error {
+	known := append(a.datamap.SubjectKinds(), masking.KindUser)
+	unknown := func() int {
+		return slices.IndexFunc(ids, func(id Identifier) bool { return !slices.Contains(known, id.Kind) })
+	}
+	if unknown() < 0 {
+		return nil
+	}
+	stored, err := a.store.SubjectKinds(ctx)
+	if err != nil {
+		return err
+	}
+	known = append(known, stored...)
+	slices.Sort(known)
+	known = slices.Compact(known)
+	if i := unknown(); i >= 0 {
+		return &text.Hint{
+			Err:  fmt.Errorf("the kind of identifier %d is not known", i+1),
+			Hint: "kinds that the data map or the record has: " + strings.Join(known, ", "),
+		}
+	}
+	return nil
+}
+
 // erasedRows are the originals of a chunk that were erased, with the hashes that
 // their tombstones have.
 func (a *App) erasedRows(ctx context.Context, k audit.ChunkKey) (auditledger.Gone, error) {
-	list, err := a.registers.ErasureLeaves(ctx, false)
+	list, err := a.registers.ErasureLeavesOf(ctx, k.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -276,11 +338,14 @@ func (a *App) erasedRows(ctx context.Context, k audit.ChunkKey) (auditledger.Gon
 	return out, nil
 }
 
+// erasuresAtOnce is how many leaves, of up to 64 KiB, the ledger takes at a time.
+const erasuresAtOnce = 100
+
 // erasureLeaves are what erasures left to the ledger.
 type erasureLeaves struct{ db *registers.DB }
 
 func (l erasureLeaves) ErasuresWithoutLeaf(ctx context.Context) ([]ledger.ErasureLeaf, error) {
-	list, err := l.db.ErasureLeaves(ctx, true)
+	list, err := l.db.ErasureLeavesWaiting(ctx, erasuresAtOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/tallystick/tallystick/audit/erased"
 	"github.com/tallystick/tallystick/audit/source"
+	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -26,6 +28,7 @@ const (
 	anasName = "ana.silva"
 	anasAddr = "203.0.113.77"
 	request  = "DSR-7"
+	password = "a few unrelated words" // of every account
 )
 
 var anasIDs = []services.Identifier{{Kind: "email", Value: anasMail}, {Kind: "user", Value: anasName}}
@@ -76,20 +79,31 @@ func erasureSite(t *testing.T) (s *site, about int) {
 	s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined"})
 	register := "id,law,type,received,manner,verification,acknowledged,extended,responded,outcome,denial_reason\n" +
 		request + ",gdpr,erasure,2026-01-05,web,verified,,,,open,\nDSR-8,gdpr,access,2026-01-05,web,verified,,,,open,\nDSR-9,gdpr,erasure,2026-01-05,web,open,,,,open,\n"
+	for _, name := range []string{"ana.officer", "bea.officer"} {
+		if err := s.app.AddUser(t.Context(), services.UserRequest{Name: name, Password: password, Roles: []string{"officer", "key_officer"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := s.app.ImportRequests(t.Context(), services.ImportRequest{Name: "requests.csv", Data: []byte(register)}); err != nil {
 		t.Fatal(err)
 	}
 	return s, about
 }
 
-// ask is one call of erase.
+// ask is one call of erase, under an account where it needs one.
 func (s *site) ask(r services.EraseRequest) erased.Answer {
 	s.t.Helper()
-	res, err := s.app.Erase(s.t.Context(), r)
+	res, err := s.app.Erase(s.t.Context(), asAna(r))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return res.Answer
+}
+
+// asAna is a request under the account of the site that asks for erasures.
+func asAna(r services.EraseRequest) services.EraseRequest {
+	r.User, r.Password = "ana.officer", password
+	return r
 }
 
 // approved asks for Ana's erasure and has a second person approve it.
@@ -99,10 +113,13 @@ func (s *site) approved() {
 	if a.State != erased.StateWaiting {
 		s.t.Fatalf("%+v", a)
 	}
-	if err := s.app.AddUser(s.t.Context(), services.UserRequest{Name: "bea.officer", Password: "a few unrelated words", Roles: []string{"key_officer"}}); err != nil {
-		s.t.Fatal(err)
+	decide := func(name string) error {
+		return s.app.Decide(s.t.Context(), services.DecideRequest{ID: a.Approval, User: name, Password: password, Approve: true})
 	}
-	if err := s.app.Decide(s.t.Context(), services.DecideRequest{ID: a.Approval, User: "bea.officer", Password: "a few unrelated words", Approve: true}); err != nil {
+	if err := decide("ana.officer"); !errors.Is(err, registers.ErrOwnRequest) {
+		s.t.Errorf("whoever asked approves: %v", err)
+	}
+	if err := decide("bea.officer"); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -134,9 +151,19 @@ func TestErasure(t *testing.T) {
 		t.Error("the brute force does not find what is there: ", hits)
 	}
 	for _, bad := range []string{"DSR-8", "DSR-9", "DSR-10"} {
-		if _, err := s.app.Erase(t.Context(), services.EraseRequest{Request: bad, Identifiers: anasIDs}); err == nil {
+		if _, err := s.app.Erase(t.Context(), asAna(services.EraseRequest{Request: bad, Identifiers: anasIDs})); err == nil {
 			t.Errorf("%s asks for no erasure of a verified person, and gets one", bad)
 		}
+	}
+	for _, r := range []services.EraseRequest{{DryRun: true}, {}, {User: "ana.officer"}, {User: "os:root", Password: password}} {
+		r.Request, r.Identifiers = request, anasIDs
+		if _, err := s.app.Erase(t.Context(), r); !errors.Is(err, registers.ErrSignIn) {
+			t.Errorf("without an account: %v", err)
+		}
+	}
+	if _, err := s.app.Erase(t.Context(), asAna(services.EraseRequest{Request: request, DryRun: true, Identifiers: []services.Identifier{anasIDs[0], {Kind: "e-mail", Value: anasMail}}})); err == nil ||
+		!strings.Contains(err.Error(), "identifier 2") || strings.Contains(err.Error(), "e-mail") || !strings.HasSuffix(text.HintOf(err), ": email, user") {
+		t.Errorf("an unknown kind: %v, hint %q", err, text.HintOf(err))
 	}
 	hold, err := s.app.AddHold(t.Context(), services.Hold{Reason: "matter 17", Request: request})
 	if err != nil {
@@ -196,11 +223,16 @@ func TestErasure(t *testing.T) {
 	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01'"); n != 0 {
 		t.Errorf("%d findings about lines of before", n)
 	}
-	later := s.write("later.log", combined(time.Now().UTC().Add(time.Minute), "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"))
-	s.ingest(services.IngestRequest{Files: []string{later}, Format: "nginx:combined", Source: "shop", New: true})
-	if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01' AND severity = 'critical'"); n != 1 {
-		t.Errorf("%d findings about a line of after", n)
+	afterwards := func(name string, at time.Time, findings int) {
+		t.Helper()
+		path := s.write(name, combined(at, "192.0.2.8", "-", "GET /find?who="+anasMail+" HTTP/1.1", 200, "-", "curl/8.5.0"))
+		s.ingest(services.IngestRequest{Files: []string{path}, Format: "nginx:combined", Source: "shop", New: true})
+		if n := s.count("SELECT count() FROM findings WHERE control = 'RT-01' AND severity = 'critical'"); n != findings {
+			t.Errorf("%s: %d findings, want %d", name, n, findings)
+		}
 	}
+	today := answer.Begun.Truncate(24 * time.Hour)
+	afterwards("today.log", today.Add(24*time.Hour-time.Second), 0) // a tombstone knows the day alone
 	clean("after a line of the same day")
 
 	if err := s.app.TurnKeys(t.Context(), time.Now().AddDate(0, 0, 45)); err != nil {
@@ -217,8 +249,30 @@ func TestErasure(t *testing.T) {
 	if bob.Links != 3 || bob.Entries < 3 {
 		t.Errorf("who was not erased is not found through links once the keys of the days are gone: %+v", bob)
 	}
+	afterwards("tomorrow.log", today.AddDate(0, 0, 1), 1)
+	if f := s.find(); f.Links != 1 || f.Entries != 1 {
+		t.Errorf("who comes back on a later day is not found: %+v", f)
+	}
+	s.lookedUpTooOften()
 	if log := s.log.String(); strings.Contains(log, anasName) || strings.Contains(log, anasAddr) {
 		t.Error("the log has a value of the person")
+	}
+}
+
+// lookedUpTooOften looks people up until that is refused, which the trail has too.
+func (s *site) lookedUpTooOften() {
+	s.t.Helper()
+	for range 30 {
+		if _, err := s.app.Registers().RecordAtMost(s.t.Context(), "eve", "erasure.find", request, "", 30, time.Hour); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if _, err := s.app.Erase(s.t.Context(), asAna(services.EraseRequest{Request: request, Identifiers: anasIDs, DryRun: true})); !errors.Is(err, registers.ErrLimit) {
+		s.t.Errorf("a person can be looked up without end: %v", err)
+	}
+	acts, err := s.app.Registers().Acts(s.t.Context(), 1)
+	if err != nil || acts[0].Allowed || acts[0].Actor != "ana.officer" || acts[0].Act != "erasure.find" || acts[0].Reason != "identifiers: 2" {
+		s.t.Errorf("the trail ends with %+v, %v", acts, err)
 	}
 }
 

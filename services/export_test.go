@@ -131,6 +131,9 @@ func NewKEKWatch(every, grace time.Duration, wall func() time.Time, check func(c
 	}
 }
 
+// EndReplays gives replays that were interrupted an end.
+func (a *App) EndReplays(ctx context.Context) error { return a.endReplays(ctx) }
+
 // CarryOut does what was approved.
 func (a *App) CarryOut(ctx context.Context, now time.Time) error { return a.carryOut(ctx, now) }
 

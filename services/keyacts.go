@@ -206,10 +206,7 @@ type keyOrder struct {
 
 // RequestKeyAct implements Operations.
 func (a *App) RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActRequested, error) {
-	by, err := a.registers.CheckPassword(ctx, r.User, r.Password)
-	if errors.Is(err, registers.ErrSignIn) {
-		return nil, &text.Hint{Err: err, Hint: "--user takes the name of your account in the console; tallystick user add makes one"}
-	}
+	by, err := a.account(ctx, r.User, r.Password)
 	if err != nil {
 		return nil, err
 	}

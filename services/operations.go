@@ -230,6 +230,10 @@ type EraseRequest struct {
 	Identifiers []Identifier `json:"identifiers,omitempty"`
 	DryRun      bool         `json:"dry_run,omitempty"`
 	Language    string       `json:"language,omitempty"` // of Lines
+	// User and Password are of the account that asks, where there are identifiers:
+	// an OS user may be anybody who signed in to the machine.
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
 }
 
 // EraseResult is how an erasure stands; State is empty if nobody asked for one.

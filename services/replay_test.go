@@ -2,15 +2,20 @@ package services_test
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/source"
 	"github.com/tallystick/tallystick/internal/broker"
 	"github.com/tallystick/tallystick/internal/registers"
+	"github.com/tallystick/tallystick/internal/store"
 	"github.com/tallystick/tallystick/services"
 )
 
@@ -124,6 +129,7 @@ resources:
 			t.Fatalf("after an interrupted replay the record says %s, before %s", now, before)
 		}
 	}
+	s.unfinished(before)
 	if n := s.count("SELECT toInt64(max(version)) FROM entries"); n < 3 || interrupted == 0 {
 		t.Errorf("version %d after %d interruptions", n, interrupted)
 	}
@@ -137,6 +143,59 @@ resources:
 	if sum := s.ingest(services.IngestRequest{Files: []string{more}, Format: "nginx:combined"}); sum.Entries != 10 {
 		t.Errorf("lines after it: %+v", sum)
 	}
+}
+
+// unfinished leaves versions as a process that is killed in a replay does: those
+// that did not close are gone before the next one serves, and those that did are
+// what readers see. Nobody waits for any.
+func (s *site) unfinished(agreed string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	check := func(when string) {
+		s.t.Helper()
+		list, err := s.app.Store().UnfinishedReplays(ctx)
+		if err != nil || len(list) > 0 {
+			s.t.Errorf("%s: %+v are unfinished, %v", when, list, err)
+		}
+		if now := s.rows(agreement)[0][0]; now != agreed {
+			s.t.Errorf("%s: the record says %s, before %s", when, now, agreed)
+		}
+	}
+	leave := func() (c *audit.Chunk) {
+		s.t.Helper()
+		row := s.rows("SELECT chunk, version FROM entries ORDER BY chunk LIMIT 1")[0]
+		version, err := strconv.Atoi(row[1])
+		c = &audit.Chunk{ID: row[0], Version: uint16(version + 1), Opened: time.Now(), Salt: []byte(rand.Text() + rand.Text())}
+		b := store.NewEntryBlock()
+		err = errors.Join(err, s.app.Store().EachEntry(ctx, c.ID, c.Version-1, func(e *audit.Entry) error {
+			e.Version = c.Version
+			return b.Append(e)
+		}), s.app.Store().OpenChunk(ctx, c), s.app.Store().InsertEntries(ctx, c, b))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return c
+	}
+	end := func(when string) {
+		s.t.Helper()
+		wait(s.t, "for the end of replays "+when, func() bool { // it may be under way
+			err := s.app.EndReplays(ctx)
+			list, lerr := s.app.Store().UnfinishedReplays(ctx)
+			return errors.Join(err, lerr) == nil && len(list) == 0
+		})
+		check(when)
+	}
+	end("after interruptions")
+	c := leave()
+	end("while it runs")
+	if n := s.count(fmt.Sprintf("SELECT count() FROM entries_all WHERE chunk = '%s' AND version = %d", c.ID, c.Version)); n != 0 {
+		s.t.Errorf("%d entries of a version that never closed", n)
+	}
+	leave()
+	s.stop()
+	s.open("ledger", "auditor")
+	check("before anything is served")
+	s.run()
 }
 
 // TestReplayRejections: lines that another format reads become entries of a

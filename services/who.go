@@ -18,11 +18,24 @@ import (
 	"github.com/tallystick/tallystick/masking/pseudonym"
 )
 
-// The limits of looking people up.
+// The limits of looking people up. Each kind of act has its own lookUpsPerHour.
 const (
-	whoPerHour  = 30
-	maxWhoCells = 2_000_000
+	lookUpsPerHour = 30
+	maxWhoCells    = 2_000_000
 )
+
+// lookUp records an act that looks a person up, or refuses it: whoever may look
+// often enough can test guesses.
+func (a *App) lookUp(ctx context.Context, act, object, reason string) error {
+	done, err := a.registers.RecordAtMost(ctx, actorOf(ctx), act, object, reason, lookUpsPerHour, time.Hour)
+	if err != nil || done {
+		return err
+	}
+	return &text.Hint{
+		Err:  fmt.Errorf("%d people were looked up within an hour: %w", lookUpsPerHour, registers.ErrLimit),
+		Hint: "try again later; the trail names who asked for what",
+	}
+}
 
 // Who implements Operations. The answer names lines of the directory, never
 // what they hold.
@@ -34,12 +47,8 @@ func (a *App) Who(ctx context.Context, r WhoRequest) (*WhoResult, error) {
 	if r.Reason == "" {
 		return nil, &text.Hint{Err: errors.New("looking a person up needs a reason"), Hint: "--reason TICKET; it goes into the trail"}
 	}
-	done, err := a.registers.RecordAtMost(ctx, actorOf(ctx), "who", r.Pseudonym, r.Reason, whoPerHour, time.Hour)
-	if err != nil {
+	if err := a.lookUp(ctx, "who", r.Pseudonym, r.Reason); err != nil {
 		return nil, err
-	}
-	if !done {
-		return nil, &text.Hint{Err: fmt.Errorf("%d people were looked up within an hour, which is the limit", whoPerHour), Hint: "try again later; the trail names who asked for what"}
 	}
 	prf, kind, err := a.principalKey(ctx, id)
 	if err != nil {
@@ -67,7 +76,7 @@ func (a *App) principalKey(ctx context.Context, id string) (*keys.PRF, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	kind := "user"
+	kind := masking.KindUser
 	if k.Domain == masking.DomainPrincipals {
 		kind = "principal"
 	}

@@ -27,7 +27,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tallystick/tallystick/internal/strictyaml"
@@ -127,6 +129,22 @@ func (o *Organisation) ContractAt(t time.Time) string {
 // Special reports whether a category of the resource falls under GDPR Art. 9
 // or 10.
 func (r *Resource) Special() bool { return r.special }
+
+// SubjectKinds returns the kinds of subject that resources name, sorted.
+func (m *Map) SubjectKinds() []string {
+	kinds := map[string]bool{}
+	for i := range m.Resources {
+		p := &m.Resources[i].pattern
+		for _, s := range p.segments {
+			kinds[s.kind] = true
+		}
+		for _, q := range p.query {
+			kinds[q.kind] = true
+		}
+	}
+	delete(kinds, "")
+	return slices.Sorted(maps.Keys(kinds))
+}
 
 // PurposeAt returns the purpose that is inferred at t, the first listed one in
 // effect, or nil.

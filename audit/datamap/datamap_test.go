@@ -133,6 +133,15 @@ principals:
 	}
 }
 
+func TestSubjectKinds(t *testing.T) {
+	if diff := cmp.Diff(load(t, "good.yaml").SubjectKinds(), []string{"customer_id", "email"}); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
+	}
+	if kinds := datamap.Empty().SubjectKinds(); len(kinds) != 0 {
+		t.Errorf("an empty map names %v", kinds)
+	}
+}
+
 func TestTaxonomy(t *testing.T) {
 	x, err := datamap.LoadTaxonomy()
 	if err != nil {

@@ -39,7 +39,7 @@ const (
 // Rest is what lasts a while after an erasure: for whom it is held it may still
 // lead to the person.
 type Rest struct {
-	// What is day-keys, lines, rejections or backups.
+	// What is day-keys, lines, spools, rejections or backups.
 	What  string    `json:"what"`
 	Until time.Time `json:"until"`
 }
@@ -56,8 +56,10 @@ type Answer struct {
 	Begun time.Time `json:"begun,omitzero"`
 	Done  time.Time `json:"done,omitzero"`
 	Found Found     `json:"found"`
-	// Destroyed is what went: links, originals, reports. Nil before.
-	Destroyed *Destroyed `json:"destroyed,omitempty"`
+	// Destroyed is what went so far, and Left what was there at the last look. Nil
+	// before it began; Left is nil again when it is done.
+	Destroyed *Parts `json:"destroyed,omitempty"`
+	Left      *Parts `json:"left,omitempty"`
 	// Kept is what stays and why, by the ids of messages erasure.kept.ID.
 	Kept []string `json:"kept,omitempty"`
 	// Rest goes by itself; Complete is when the last of it has.
@@ -68,8 +70,8 @@ type Answer struct {
 	Remains []string `json:"remains,omitempty"`
 }
 
-// Destroyed is what an erasure took away.
-type Destroyed struct {
+// Parts are what an erasure takes away.
+type Parts struct {
 	Links     uint64 `json:"links"`
 	Originals uint64 `json:"originals"`
 	Reports   uint64 `json:"reports"`
@@ -81,10 +83,33 @@ var (
 	remains = []string{"time", "network", "agent", "source", "originals"}
 )
 
-// Finish fills in the end of an erasure.
+// Seen takes over what is there now. What was there at the last look and is not
+// there any more was destroyed: so it is counted once, however often the
+// erasure is interrupted and goes on.
+func (a *Answer) Seen(now Parts) {
+	last := Parts{a.Found.Links, a.Found.Originals, a.Found.Reports}
+	if a.Left != nil {
+		last = *a.Left
+	}
+	if a.Destroyed == nil {
+		a.Destroyed = &Parts{}
+	}
+	for _, x := range []struct{ went, last, now *uint64 }{
+		{&a.Destroyed.Links, &last.Links, &now.Links},
+		{&a.Destroyed.Originals, &last.Originals, &now.Originals},
+		{&a.Destroyed.Reports, &last.Reports, &now.Reports},
+	} {
+		if *x.last > *x.now {
+			*x.went += *x.last - *x.now
+		}
+	}
+	a.Left = &now
+}
+
+// Finish fills in the end of an erasure, of which nothing is left.
 func (a *Answer) Finish(now time.Time, rest []Rest) {
 	a.State, a.Done, a.Kept, a.Remains, a.Rest = StateDone, now, kept, remains, rest
-	a.Destroyed = &Destroyed{Links: a.Found.Links, Originals: a.Found.Originals, Reports: a.Found.Reports}
+	a.Left = nil
 	for _, r := range rest {
 		if r.Until.After(a.Complete) {
 			a.Complete = r.Until

@@ -23,32 +23,33 @@ import (
 
 // erasing are the flags of erase.
 type erasing struct {
-	request, file, language string
-	dryRun, yes, more, json bool
+	request, user, file, language string
+	dryRun, yes, more, json       bool
 
-	ids []services.Identifier // as far as they were read
+	password string
+	ids      []services.Identifier // nil until they are read
 }
 
 func (c *cli) eraseCommand() *cobra.Command {
 	var f erasing
 	cmd := &cobra.Command{
-		Use:   "erase --request N [--dry-run] [--identifiers FILE]",
+		Use:   "erase --request N [--user NAME] [--dry-run] [--identifiers FILE]",
 		Short: "Erase a person, as a request of the register asks",
 		Long: "Takes away what ties the record to a person: links, sealed originals, and stored reports that show the person's pseudonyms.\n" +
 			"Entries and the ledger stay; old proofs still hold. Lines from before bring nothing back, lines from after are findings of RT-01.\n\n" +
-			"The first call asks for the person's identifiers, one KIND:VALUE a line: email:..., customer_id:..., user:... for a user name. They come by\n" +
-			"prompt, standard input or a file of mode 0600, never as arguments. It shows what there is and, once confirmed, asks for the approval of a second\n" +
-			"person: /approvals of the console, or tallystick approve. A running instance erases as soon as it is approved; without one, call erase again.\n" +
-			"Each later call shows how the erasure stands and, at the end, the answer for the person.",
-		Example: "  tallystick erase --request DSR-7 --dry-run\n  tallystick erase --request DSR-7 --identifiers person.txt --yes\n  tallystick erase --request DSR-7 --language pt-BR",
+			"The first call is made under an account with the role officer. It asks for its password and for the person's identifiers, one KIND:VALUE a\n" +
+			"line: email:..., customer_id:..., user:... for a user name. Both come by prompt or standard input, the password as its first line; the\n" +
+			"identifiers may come from a file of mode 0600 instead, and never as arguments. It shows what there is and, once confirmed, asks for the\n" +
+			"approval of a second person: /approvals of the console, or tallystick approve. A running instance erases as soon as it is approved; without\n" +
+			"one, call erase again. Each later call shows how the erasure stands and, at the end, the answer for the person; it needs no account.",
+		Example: "  tallystick erase --request DSR-7 --user ana --dry-run\n  tallystick erase --request DSR-7 --user ana --identifiers person.txt --yes\n  tallystick erase --request DSR-7 --language pt-BR",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.request == "" {
 				return &text.Hint{Err: errors.New("--request is missing"), Hint: "give the id of the request in the register: tallystick erase --request DSR-7"}
 			}
 			if f.dryRun || f.file != "" && f.file != "-" { // before anything is opened
-				var err error
-				if f.ids, err = c.identifiers(f.file); err != nil {
+				if err := c.asked(&f); err != nil {
 					return err
 				}
 			}
@@ -57,6 +58,7 @@ func (c *cli) eraseCommand() *cobra.Command {
 	}
 	g := cmd.Flags()
 	g.StringVar(&f.request, "request", "", "id of the request in the register of requests")
+	g.StringVar(&f.user, "user", "", "your account, which asks for the erasure")
 	g.BoolVar(&f.dryRun, "dry-run", false, "only show what there is")
 	g.StringVar(&f.file, "identifiers", "", "file of mode 0600 with the person's identifiers, one KIND:VALUE a line; - is standard input")
 	g.BoolVar(&f.yes, "yes", false, "do not ask for confirmation")
@@ -78,12 +80,12 @@ func (c *cli) erase(ctx context.Context, ops services.Operations, f erasing) err
 		}
 	}
 	if f.ids == nil {
-		var err error
-		if f.ids, err = c.identifiers(f.file); err != nil {
+		if err := c.asked(&f); err != nil {
 			return err
 		}
 	}
-	found, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: f.ids, DryRun: true, Language: f.language})
+	order := services.EraseRequest{Request: f.request, Identifiers: f.ids, DryRun: true, Language: f.language, User: f.user, Password: f.password}
+	found, err := ops.Erase(ctx, order)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,8 @@ func (c *cli) erase(ctx context.Context, ops services.Operations, f erasing) err
 			return err
 		}
 	}
-	res, err := ops.Erase(ctx, services.EraseRequest{Request: f.request, Identifiers: f.ids, Language: f.language})
+	order.DryRun = false
+	res, err := ops.Erase(ctx, order)
 	if err != nil {
 		return err
 	}
@@ -115,6 +118,21 @@ func (c *cli) printErasure(r *services.EraseResult, asJSON bool) error {
 		fmt.Fprintln(c.out, l)
 	}
 	return nil
+}
+
+// asked reads who asks, and about whom.
+func (c *cli) asked(f *erasing) (err error) {
+	if f.user == "" {
+		return &text.Hint{
+			Err:  errors.New("an erasure takes two people, each under an account of the console"),
+			Hint: "--user NAME; the password comes by prompt or as the first line of standard input, before the identifiers",
+		}
+	}
+	if f.password, err = c.currentPassword(); err != nil {
+		return err
+	}
+	f.ids, err = c.identifiers(f.file)
+	return err
 }
 
 // maxIdentifiers is how many bytes of identifiers are read.

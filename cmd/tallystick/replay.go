@@ -20,7 +20,8 @@ func (c *cli) replayCommand() *cobra.Command {
 		Long: "Takes the chunks that hold lines of that time, as wholes, and writes their next version from the sealed lines that Kafka still has.\n" +
 			"Old versions stay in the record and in the ledger; readers see the new one from one moment on. Chunks whose lines are gone stay as they are.\n" +
 			"With --rejections only lines that were rejected are tried again, as long as their line key exists; those that can be read now become entries.\n" +
-			"An interrupted replay is run again. The embedded Kafka keeps stored lines only where kafka.keep says so.",
+			"A replay that is interrupted leaves whole chunks: one that was not complete is dropped, at the next start at the latest.\n" +
+			"Run it again. The embedded Kafka keeps stored lines only where kafka.keep says so.",
 		Example: "  tallystick replay --from 2026-11-20 --to 2026-11-21 --source shop\n  tallystick replay --rejections --from 2026-11-01 --to 2026-11-21",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

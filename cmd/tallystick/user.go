@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -52,18 +51,15 @@ func (c *cli) currentPassword() (string, error) { return c.ask("password", "Pass
 func (c *cli) passphrase() (string, error) { return c.ask("passphrase", "Passphrase: ") }
 
 // ask reads a secret as one line of standard input, or from a terminal as the
-// same answer to each prompt.
+// same answer to each prompt. What follows the line is there for the next reader.
 func (c *cli) ask(what string, prompts ...string) (string, error) {
 	f, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		line, err := bufio.NewReader(io.LimitReader(c.in, 4096)).ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line == "" {
-			return "", &text.Hint{Err: fmt.Errorf("no %s on standard input", what), Hint: "run it in a terminal, or give the " + what + " as one line"}
+		line, err := c.line()
+		if err == nil && line == "" {
+			err = &text.Hint{Err: fmt.Errorf("no %s on standard input", what), Hint: "run it in a terminal, or give the " + what + " as one line"}
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", err
-		}
-		return line, nil
+		return line, err
 	}
 	var got []string
 	for _, prompt := range prompts {
@@ -79,4 +75,23 @@ func (c *cli) ask(what string, prompts ...string) (string, error) {
 		return "", &text.Hint{Err: errors.New("the two passwords differ"), Hint: "try again"}
 	}
 	return got[0], nil
+}
+
+// longestLine is in bytes.
+const longestLine = 4096
+
+// line reads one line of standard input, and nothing beyond it.
+func (c *cli) line() (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) < longestLine; {
+		n, err := c.in.Read(b)
+		if n == 1 && b[0] == '\n' || errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", fmt.Errorf("failed to read standard input: %w", err)
+		}
+		line = append(line, b[:n]...)
+	}
+	return strings.TrimRight(string(line), "\r"), nil
 }

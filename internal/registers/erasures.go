@@ -139,11 +139,11 @@ func (d *DB) BeginErasure(ctx context.Context, e Erasure, at time.Time, through 
 		for _, m := range e.Marks {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO tombstones (mark, at, through) VALUES (?, ?, ?)
 				ON CONFLICT (mark) DO UPDATE SET at = CASE WHEN excluded.at > at THEN excluded.at ELSE at END,
-				through = CASE WHEN excluded.through > through THEN excluded.through ELSE through END`, m, millis(at), through); err != nil {
+				through = CASE WHEN excluded.through > through THEN excluded.through ELSE through END`, m, millis(at)/dayMillis*dayMillis, through); err != nil {
 				return err
 			}
 		}
-		return addErasureLeaf(ctx, tx, e.ID, leaf)
+		return addErasureLeaf(ctx, tx, ErasureLeaf{Erasure: e.ID, Leaf: leaf})
 	})
 	if err != nil {
 		return fmt.Errorf("failed to begin an erasure: %w", err)
@@ -151,9 +151,12 @@ func (d *DB) BeginErasure(ctx context.Context, e Erasure, at time.Time, through 
 	return nil
 }
 
-func addErasureLeaf(ctx context.Context, tx *sql.Tx, erasure string, leaf []byte) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO erasure_leaves (id, erasure, leaf, at, gone) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, -1, 0 FROM erasure_leaves WHERE true ON CONFLICT DO NOTHING`, erasure, string(leaf))
-	return err
+// SetErasureAnswer records how far an erasure is that began and is not done.
+func (d *DB) SetErasureAnswer(ctx context.Context, id, answer string) error {
+	if _, err := d.sql.ExecContext(ctx, `UPDATE erasures SET answer = ? WHERE id = ? AND begun > 0 AND done = 0`, answer, id); err != nil {
+		return fmt.Errorf("failed to record how far an erasure is: %w", err)
+	}
+	return nil
 }
 
 // FinishErasure records the answer. What tied the request to the person goes.
@@ -178,11 +181,15 @@ func (d *DB) closeErasure(ctx context.Context, query string, args ...any) error 
 	return nil
 }
 
+// dayMillis is a day in milliseconds. Tombstones have the day of the erasure
+// alone: by its moment, which the erasure has, they would be those of a request.
+const dayMillis = 24 * 3600 * 1000
+
 // Tombstone is a keyed mark of a person who was erased.
 type Tombstone struct {
 	Mark    string
-	At      time.Time
-	Through uint16 // last day without links, days since 1970-01-01
+	Day     uint16 // of the erasure, days since 1970-01-01
+	Through uint16 // last day without links
 }
 
 // Tombstones are those of all who were erased.
@@ -199,85 +206,10 @@ func (d *DB) Tombstones(ctx context.Context) ([]Tombstone, error) {
 		if err := rows.Scan(&t.Mark, &at, &t.Through); err != nil {
 			return nil, fmt.Errorf("failed to read the tombstones: %w", err)
 		}
-		t.At = fromMillis(at)
+		t.Day = uint16(at / dayMillis)
 		out = append(out, t)
 	}
 	return out, rows.Err()
-}
-
-// ErasureLeaf is a leaf for the ledger.
-type ErasureLeaf struct {
-	ID      int64
-	Erasure string // of an act; else empty
-	Leaf    []byte
-	At      int64 // index in the log; -1 before
-	Gone    bool  // the originals are destroyed
-}
-
-// AddErasureLeaves leaves the tombstones of originals to the ledger.
-func (d *DB) AddErasureLeaves(ctx context.Context, leaves [][]byte) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		for _, l := range leaves {
-			if err := addErasureLeaf(ctx, tx, "", l); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("failed to record what is to be erased: %w", err)
-	}
-	return nil
-}
-
-// ErasureLeaves are all leaves, or those that the ledger has not taken yet, in
-// order.
-func (d *DB) ErasureLeaves(ctx context.Context, waiting bool) ([]ErasureLeaf, error) {
-	query := `SELECT id, erasure, leaf, at, gone FROM erasure_leaves`
-	if waiting {
-		query += ` WHERE at < 0`
-	}
-	rows, err := d.sql.QueryContext(ctx, query+` ORDER BY id`)
-	if err != nil {
-		return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var out []ErasureLeaf
-	for rows.Next() {
-		var l ErasureLeaf
-		var leaf string
-		var gone int64
-		if err := rows.Scan(&l.ID, &l.Erasure, &leaf, &l.At, &gone); err != nil {
-			return nil, fmt.Errorf("failed to read the leaves of erasures: %w", err)
-		}
-		l.Leaf, l.Gone = []byte(leaf), gone == 1
-		out = append(out, l)
-	}
-	return out, rows.Err()
-}
-
-// SetErasureLeaf records that the ledger has a leaf.
-func (d *DB) SetErasureLeaf(ctx context.Context, id int64, index uint64) error {
-	if _, err := d.sql.ExecContext(ctx, `UPDATE erasure_leaves SET at = ? WHERE id = ?`, int64(index), id); err != nil {
-		return fmt.Errorf("failed to record the leaf of an erasure: %w", err)
-	}
-	return nil
-}
-
-// SetOriginalsGone records that the originals that some leaves name are destroyed.
-func (d *DB) SetOriginalsGone(ctx context.Context, ids []int64) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		for _, id := range ids {
-			if _, err := tx.ExecContext(ctx, `UPDATE erasure_leaves SET gone = 1 WHERE id = ?`, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("failed to record that originals were destroyed: %w", err)
-	}
-	return nil
 }
 
 // Request returns a request of the register, or ErrNotFound.

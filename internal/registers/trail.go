@@ -3,6 +3,7 @@ package registers
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -24,6 +25,9 @@ type Act struct {
 func (d *DB) Record(ctx context.Context, actor, act, object string, allowed bool, reason string) error {
 	return d.record(ctx, d.sql, actor, act, object, allowed, reason)
 }
+
+// ErrLimit says that as many acts of a kind were done as may be within a time.
+var ErrLimit = errors.New("this is the limit")
 
 // RecordAtMost appends an act as allowed if fewer than most acts of its kind were
 // allowed in the time before, else as refused, and says which. Callers that come

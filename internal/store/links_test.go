@@ -2,8 +2,12 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/internal/store"
@@ -120,8 +124,130 @@ func TestPerson(t *testing.T) {
 			t.Error("a mutation names a tag: ", r)
 		}
 	}
+	if kinds, err := s.SubjectKinds(ctx); err != nil || fmt.Sprint(kinds) != "[customer_id]" {
+		t.Errorf("kinds %v, %v", kinds, err)
+	}
 	var tags []string
-	if err := s.EachTag(ctx, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
+	if err := s.EachTag(ctx, time.Time{}, func(tag string) error { tags = append(tags, tag); return nil }); err != nil || len(tags) != 4 {
 		t.Error(tags, err)
+	}
+}
+
+// TestPersonInGroups: the originals of a person who is in many chunks come in
+// groups, each once and in order.
+func TestPersonInGroups(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := t.Context()
+	const chunks, name = 250, "v1.day1.ana"
+	if err := s.InsertLinks(ctx, []audit.Link{{Tag: "ana", Day: 20000, Pseudonym: name}}); err != nil {
+		t.Fatal(err)
+	}
+	es := storetest.Entries(chunks, 0)
+	b := store.NewEntryBlock()
+	var originals []audit.Original
+	for i := range es {
+		e := &es[i]
+		e.Chunk, e.PrincipalID, e.Subjects = fmt.Sprintf("c%03d", i), "v1.year.staff", []string{name}
+		if err := b.Append(e); err != nil {
+			t.Fatal(err)
+		}
+		for row, field := range []string{"target", "principal_id", "subjects.0"} {
+			originals = append(originals, audit.Original{Origin: audit.Origin{Stream: e.Stream, Generation: e.Generation, Offset: e.Offset}, Class: "identity", Month: "2026-11",
+				Field: field, Capsule: "c", Sealed: []byte("sealed"), Chunk: e.Chunk, Version: 1, Row: uint32(row)})
+		}
+	}
+	c := &audit.Chunk{ID: "all", Version: 1, Salt: make([]byte, 32)}
+	if err := s.InsertEntries(ctx, c, b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InsertOriginalsBut(ctx, c, originals, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := s.WithPerson(ctx, []store.Tag{{Tag: "ana", Through: 20000}}, func(p *store.Person) error {
+		groups, err := p.Chunks(ctx)
+		if err != nil || len(groups) != 2 || len(groups[0]) != 200 || len(groups[1]) != 50 {
+			t.Errorf("%d groups, %v", len(groups), err)
+		}
+		var got []string
+		err = p.Originals(ctx, func(o *audit.Original) error {
+			got = append(got, fmt.Sprint(o.Chunk, o.Row))
+			return nil
+		})
+		var want []string
+		for i := range chunks {
+			want = append(want, fmt.Sprintf("c%03d0", i), fmt.Sprintf("c%03d2", i))
+		}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("(-got +want):\n%s", diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTagsSince: tags come by the time at which their links were written, and the
+// store remembers up to when they were looked through.
+func TestTagsSince(t *testing.T) {
+	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	s := storetest.OpenWith(t, func(d *store.Deps) { d.Now = func() time.Time { return now } })
+	ctx := t.Context()
+	for _, tag := range []string{"ana", "bob"} {
+		if err := s.InsertLinks(ctx, []audit.Link{{Tag: tag, Day: 20000, Pseudonym: "v1.day1." + tag}}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	for since, want := range map[time.Time]string{{}: "[ana bob]", now.Add(-time.Hour): "[bob]", now: "[]", time.Unix(-5, 0): "[ana bob]"} {
+		var tags []string
+		if err := s.EachTag(ctx, since, func(tag string) error { tags = append(tags, tag); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Sort(tags); fmt.Sprint(tags) != want {
+			t.Errorf("since %s: %v, want %s", since, tags, want)
+		}
+	}
+	if at, err := s.Swept(ctx); err != nil || !at.IsZero() {
+		t.Errorf("swept up to %s before the first time, %v", at, err)
+	}
+	for _, at := range []time.Time{now.Add(time.Minute), now} {
+		if err := s.SetSwept(ctx, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, err := s.Swept(ctx); err != nil || !at.Equal(now.Add(time.Minute)) {
+		t.Errorf("swept up to %s, %v", at, err)
+	}
+}
+
+// TestWithSubjects: pseudonyms are found in the chunks that are asked about, as
+// subject or as principal, and others of the same CRC-32 are not.
+func TestWithSubjects(t *testing.T) {
+	s := storetest.Open(t)
+	ctx := t.Context()
+	es := storetest.Entries(4, 0)
+	b := store.NewEntryBlock()
+	for i, who := range []struct{ chunk, principal, subject string }{{"c1", "staff", "ana"}, {"c2", "ana", "buckeroo"}, {"c3", "staff", "ana"}, {"c2", "bob", "ana"}} {
+		es[i].Chunk, es[i].PrincipalID, es[i].Subjects = who.chunk, who.principal, []string{who.subject, "somebody"}
+		if err := b.Append(&es[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.InsertEntries(ctx, &audit.Chunk{ID: "all", Version: 1, Salt: make([]byte, 32)}, b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.WithSubjects(ctx, []string{"c1", "c2", "c4"}, []string{"ana", "bob", "plumless", "nobody"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range got {
+		slices.Sort(names)
+	}
+	if diff := cmp.Diff(got, map[string][]string{"c1": {"ana"}, "c2": {"ana", "bob"}}); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
+	}
+	if got, err = s.WithSubjects(ctx, nil, []string{"ana"}); err != nil || len(got) != 0 {
+		t.Errorf("of no chunk: %v, %v", got, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -23,8 +22,9 @@ type Tag struct {
 // Person are tags of one or several people, as far as they are to be seen. What
 // it asks and changes goes through a memory table: no statement names a tag.
 type Person struct {
-	s   *Store
-	job string
+	s     *Store
+	job   string
+	names map[string]bool // as Chunks saw them last
 }
 
 // doing is a row of the table erasing.
@@ -55,7 +55,7 @@ func (s *Store) WithPerson(ctx context.Context, tags []Tag, fn func(*Person) err
 	for i, t := range tags {
 		rows[i].tag = t
 	}
-	return s.doing(ctx, rows, func(job string) error { return fn(&Person{s, job}) })
+	return s.doing(ctx, rows, func(job string) error { return fn(&Person{s: s, job: job}) })
 }
 
 // abandoned is the age in seconds of rows of the table erasing that a process
@@ -139,6 +139,16 @@ func (p *Person) About(ctx context.Context) (About, error) {
 	return a, err
 }
 
+// Left is what of the people an erasure takes away.
+func (p *Person) Left(ctx context.Context) (links, originals uint64, err error) {
+	links, err = p.s.number(ctx, "SELECT uniqExact(day, pseudonym) FROM "+linksOf, p.params())
+	if err != nil || links == 0 {
+		return 0, 0, err
+	}
+	err = p.Originals(ctx, func(*audit.Original) error { originals++; return nil })
+	return links, originals, err
+}
+
 // Names are the people's pseudonyms.
 func (p *Person) Names(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
@@ -150,66 +160,14 @@ func (p *Person) Names(ctx context.Context) (map[string]bool, error) {
 	return out, err
 }
 
-// lineOf is what an entry says about the people.
-type lineOf struct {
-	origin    audit.Origin
-	version   uint16
-	principal string
-	subjects  []string
-}
-
-// Originals calls fn for each sealed original that is theirs, of every version
-// of a chunk: of the fields that name them, of a target or referer in which they
-// may stand, and, of lines whose principal they are, of every field that is
-// not another subject.
-func (p *Person) Originals(ctx context.Context, fn func(*audit.Original) error) error {
-	names, err := p.Names(ctx)
-	if err != nil || len(names) == 0 {
-		return err
-	}
-	lines := map[audit.Origin]map[uint16]lineOf{}
-	t := &table[lineOf]{name: "entries_all", fields: []field[lineOf]{
-		word("stream", func(l *lineOf) *string { return &l.origin.Stream }),
-		u32("generation", func(l *lineOf) *uint32 { return &l.origin.Generation }),
-		u64("offset", func(l *lineOf) *uint64 { return &l.origin.Offset }),
-		u16("version", func(l *lineOf) *uint16 { return &l.version }),
-		str("principal_id", func(l *lineOf) *string { return &l.principal }),
-		strs("subjects", func(l *lineOf) *[]string { return &l.subjects }),
-	}}
-	const withOriginals = " AND (stream, generation, `offset`) IN (SELECT stream, generation, `offset` FROM originals WHERE sealed != '')"
-	err = each(ctx, p.s, t, "FROM entries_all WHERE "+aboutThem+withOriginals, p.params(), func(l *lineOf) error {
-		if lines[l.origin] == nil {
-			lines[l.origin] = map[uint16]lineOf{}
-		}
-		lines[l.origin][l.version] = *l
+// SubjectKinds returns the kinds of subject that entries have, sorted: also those
+// that no data map names any more.
+func (s *Store) SubjectKinds(ctx context.Context) ([]string, error) {
+	var out []string
+	t := &table[string]{name: "entries_all", fields: []field[string]{str("kind", func(k *string) *string { return k })}}
+	err := each(ctx, s, t, "FROM (SELECT DISTINCT CAST(arrayJoin(subject_kinds), 'String') AS kind FROM entries_all WHERE notEmpty(subject_kinds)) ORDER BY kind", nil, func(k *string) error {
+		out = append(out, *k)
 		return nil
 	})
-	if err != nil || len(lines) == 0 {
-		return err
-	}
-	const of = "FROM originals WHERE sealed != '' AND (stream, generation, `offset`) IN (SELECT stream, generation, `offset` FROM entries_all WHERE " + aboutThem + ")"
-	return each(ctx, p.s, p.s.originals, of, p.params(), func(o *original) error {
-		if !theirs(o.Field, names, lines[o.Origin], o.Version) {
-			return nil
-		}
-		return fn(o.toAudit())
-	})
-}
-
-// theirs reports whether the original of a field is about one of names, by what
-// the versions of its line say.
-func theirs(field string, names map[string]bool, versions map[uint16]lineOf, version uint16) bool {
-	if field == "target" || field == "referer" {
-		return len(versions) > 0
-	}
-	l, ok := versions[version]
-	if !ok {
-		return false
-	}
-	if n, list := strings.CutPrefix(field, "subjects."); list {
-		var i int
-		_, err := fmt.Sscan(n, &i)
-		return err == nil && i < len(l.subjects) && names[l.subjects[i]]
-	}
-	return names[l.principal]
+	return out, err
 }

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,40 +138,49 @@ func (s *Store) VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[
 	return out, nil
 }
 
-// subjectsAtOnce is how many pseudonyms one statement names.
-const subjectsAtOnce = 1000
+// removeAtOnce is how many chunks one statement names.
+const removeAtOnce = 1000
 
-// WithSubjects returns in which chunks there are lines of some pseudonyms, as
-// subject or as principal, and of which.
-func (s *Store) WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error) {
-	type row struct {
-		chunk string
-		found []string
+// namesAtOnce is how many pseudonyms one statement looks for.
+const namesAtOnce = 10_000
+
+// WithSubjects returns in which of some chunks there are lines of some
+// pseudonyms, as subject or as principal, and of which. A statement has their
+// CRC-32 alone, so that it stays small and names nobody.
+func (s *Store) WithSubjects(ctx context.Context, chunks, pseudonyms []string) (map[string][]string, error) {
+	wanted := make(map[string]bool, len(pseudonyms))
+	for _, p := range pseudonyms {
+		wanted[p] = true
 	}
-	t := &table[row]{name: "entries_all", fields: []field[row]{
+	type row struct{ chunk, name string }
+	t := &table[row]{name: "the subjects of chunks", fields: []field[row]{
 		str("chunk", func(r *row) *string { return &r.chunk }),
-		strs("found", func(r *row) *[]string { return &r.found }),
+		str("name", func(r *row) *string { return &r.name }),
 	}}
 	out := map[string][]string{}
-	for some := range slices.Chunk(pseudonyms, subjectsAtOnce) {
-		list := literals(some)
-		for _, q := range []struct{ table, principal string }{{"entries_all", "principal_id"}, {"findings_all", "principal"}} {
-			from := fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, groupUniqArrayArray(arrayIntersect(arrayPushBack(subjects, %[2]s), [%[3]s])) AS found
-				FROM %[1]s AS t WHERE hasAny(subjects, [%[3]s]) OR %[2]s IN (%[3]s) GROUP BY chunk)`, q.table, q.principal, list)
-			err := each(ctx, s, t, from, nil, func(r *row) error {
-				out[r.chunk] = append(out[r.chunk], r.found...)
-				return nil
-			})
-			if err != nil {
-				return nil, err
+	for names := range slices.Chunk(slices.Collect(maps.Keys(wanted)), namesAtOnce) {
+		sums := make([]string, len(names))
+		for i, n := range names {
+			sums[i] = strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(n))), 10)
+		}
+		for some := range slices.Chunk(chunks, removeAtOnce) {
+			for _, q := range []struct{ table, principal string }{{"entries_all", "principal_id"}, {"findings_all", "principal"}} {
+				from := fmt.Sprintf(`FROM (SELECT CAST(t.chunk, 'String') AS chunk, arrayJoin(arrayPushBack(subjects, %s)) AS name FROM %s AS t WHERE t.chunk IN (%s))
+					WHERE CRC32(name) IN (%s) GROUP BY chunk, name`, q.principal, q.table, literals(some), strings.Join(sums, ","))
+				err := each(ctx, s, t, from, nil, func(r *row) error {
+					if wanted[r.name] && !slices.Contains(out[r.chunk], r.name) {
+						out[r.chunk] = append(out[r.chunk], r.name)
+					}
+					return nil
+				})
+				if err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
 	return out, nil
 }
-
-// removeAtOnce is how many chunks one statement names.
-const removeAtOnce = 1000
 
 // Remove takes rows of a class out of the store for good, after it has noted in
 // expired what they were. It returns when the parts without them are written.

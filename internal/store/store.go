@@ -57,7 +57,7 @@ type Store struct {
 	marks      *table[Mark]
 	capsules   *table[capsule]
 	originals  *table[original]
-	links      *table[audit.Link]
+	links      *table[link]
 }
 
 // base are the settings of every statement. The query log would keep literals,

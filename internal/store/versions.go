@@ -84,6 +84,36 @@ func (s *Store) Attempt(ctx context.Context, id string, version uint16) (begun, 
 	return n > 0, n >= 1_000_000, err
 }
 
+// Unfinished is a later version of a chunk that readers do not see, because its
+// replay was interrupted or is under way.
+type Unfinished struct {
+	audit.ChunkKey
+	Closed bool
+	At     time.Time // when it was last written in chunks
+}
+
+// UnfinishedReplays returns the versions that were begun and are not seen.
+func (s *Store) UnfinishedReplays(ctx context.Context) ([]Unfinished, error) {
+	type row struct {
+		Unfinished
+		closed uint64
+	}
+	t := &table[row]{name: "chunks", fields: []field[row]{
+		str("id", func(r *row) *string { return &r.ID }),
+		u16("version", func(r *row) *uint16 { return &r.Version }),
+		u64("closed", func(r *row) *uint64 { return &r.closed }),
+		at("at", func(r *row) *time.Time { return &r.At }),
+	}}
+	var out []Unfinished
+	err := each(ctx, s, t, `FROM (SELECT c.id AS id, c.version AS version, countIf(c.state = 'closed') AS closed, max(c.at) AS at FROM chunks AS c WHERE c.version > 1 GROUP BY id, version)
+		WHERE closed = 0 OR (id, toUInt16(version - 1)) NOT IN (SELECT chunk, version FROM superseded) ORDER BY id, version`, nil, func(r *row) error {
+		r.Closed = r.closed > 0
+		out = append(out, r.Unfinished)
+		return nil
+	})
+	return out, err
+}
+
 // Discard removes what an attempt at a later version left behind.
 func (s *Store) Discard(ctx context.Context, id string, version uint16) error {
 	for _, t := range []struct{ table, id string }{

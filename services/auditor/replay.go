@@ -22,6 +22,7 @@ type ReplayStore interface {
 	LinesOf(ctx context.Context, c *audit.Chunk, fn func(store.Line)) error
 	Attempt(ctx context.Context, id string, version uint16) (begun, closed bool, err error)
 	Discard(ctx context.Context, id string, version uint16) error
+	UnfinishedReplays(ctx context.Context) ([]store.Unfinished, error)
 	TakeOff(ctx context.Context, c *audit.Chunk) error
 	Supersede(ctx context.Context, id string, version uint16) error
 	RejectedIn(ctx context.Context, p store.Span, after *audit.Rejection, limit int) ([]audit.Rejection, error)
@@ -55,8 +56,8 @@ type Replayed struct {
 
 // Replayer re-processes what is stored with the parser, policy, data map and
 // controls of now. A version is written beside the one before it, gets its leaf,
-// and is seen by all readers from one insert on; a replay that is interrupted is
-// run again. It is not safe for concurrent use.
+// and is seen by all readers from one insert on. What a replay that was
+// interrupted left has an end in End. It is not safe for concurrent use.
 type Replayer struct {
 	a    *Auditor
 	deps ReplayDeps
@@ -240,13 +241,25 @@ func (r *Replayer) keep(ctx context.Context, old *audit.Chunk, b *building) erro
 }
 
 // write stores a version of a chunk; besides is what belongs to it and is none
-// of its rows.
+// of its rows. What fails before the version closes leaves nothing.
 func (r *Replayer) write(ctx context.Context, b *building, besides func() error) error {
-	s, c := r.deps.Store, b.chunk
 	ledger.SortRejections(b.rejections)
 	ledger.SortFindings(b.findings)
 	b.closeVault()
 	b.roots()
+	if err := r.fill(ctx, b, besides); err != nil {
+		return errors.Join(err, r.drop(ctx, b.chunk.Key()))
+	}
+	if err := r.deps.Store.CloseChunk(ctx, b.chunk); err != nil {
+		return err
+	}
+	r.a.linked(b)
+	return nil
+}
+
+// fill stores what a version has.
+func (r *Replayer) fill(ctx context.Context, b *building, besides func() error) error {
+	s, c := r.deps.Store, b.chunk
 	if err := s.OpenChunk(ctx, c); err != nil {
 		return err
 	}
@@ -270,11 +283,11 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 	if err := besides(); err != nil {
 		return err
 	}
-	if err := s.CloseChunk(ctx, c); err != nil {
-		return err
+	begun, _, err := s.Attempt(ctx, c.ID, c.Version)
+	if err == nil && !begun {
+		err = errors.New("the new version was taken for that of a replay that had ended, and dropped: it took too long")
 	}
-	r.a.linked(b)
-	return nil
+	return err
 }
 
 // show makes a closed version the one that is seen: leaf, findings, and then the

@@ -71,11 +71,15 @@ func (s *Console) apiErasure(r *request) error {
 }
 
 func (r *request) erasure(a erased.Answer, err error) error {
-	switch {
+	switch hint := text.HintOf(err); {
 	case err == nil:
 		r.JSON(http.StatusOK, a)
-	case !errors.Is(err, registers.ErrNotFound) && text.HintOf(err) != "":
-		return errErasure
+	case errors.Is(err, registers.ErrLimit):
+		return errLimit
+	case !errors.Is(err, registers.ErrNotFound) && hint != "":
+		p := *errErasure
+		p.detail = err.Error() + "; " + hint
+		return &p
 	}
 	return err
 }

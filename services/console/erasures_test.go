@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,7 +21,11 @@ type oneErasure struct{ actor string }
 
 func (e *oneErasure) Order(_ context.Context, actor string, o console.ErasureOrder) (erased.Answer, error) {
 	e.actor = actor
-	if o.Request != "DSR-7" {
+	switch o.Request {
+	case "DSR-7":
+	case "DSR-9":
+		return erased.Answer{}, &text.Hint{Err: fmt.Errorf("30 people: %w", registers.ErrLimit), Hint: "later"}
+	default:
 		return erased.Answer{}, &text.Hint{Err: errors.New("no such request"), Hint: "import it"}
 	}
 	a := erased.Answer{Request: o.Request, State: erased.StateWaiting, Approval: 3, Found: erased.Found{Identifiers: len(o.Identifiers), Entries: 5}}
@@ -68,6 +73,7 @@ func TestErasuresByAPI(t *testing.T) {
 		{"no identifiers", `{"request":"DSR-7"}`, officer, csrf(officer), http.StatusBadRequest, ""},
 		{"an unknown field", `{"request":"DSR-7","identifiers":[{"kind":"email","value":"x"}],"now":true}`, officer, csrf(officer), http.StatusBadRequest, ""},
 		{"another request", strings.Replace(good, "DSR-7", "DSR-8", 1), officer, csrf(officer), http.StatusConflict, ""},
+		{"too often", strings.Replace(good, "DSR-7", "DSR-9", 1), officer, csrf(officer), http.StatusTooManyRequests, ""},
 		{"not a request's id", strings.Replace(good, "DSR-7", "../x", 1), officer, csrf(officer), http.StatusBadRequest, ""},
 	} {
 		res := send(tc.by, tc.token, tc.body)
@@ -75,6 +81,9 @@ func TestErasuresByAPI(t *testing.T) {
 		_ = json.Unmarshal(res.Body.Bytes(), &got)
 		if res.Code != tc.status || got.State != tc.state {
 			t.Errorf("%s: %d %s", tc.name, res.Code, res.Body)
+		}
+		if why := strings.Contains(res.Body.String(), `"detail":"no such request; import it"`); why != (res.Code == http.StatusConflict) {
+			t.Errorf("%s: why it can't be is not told: %s", tc.name, res.Body)
 		}
 		if strings.Contains(res.Body.String(), "ana@example.org") || strings.Contains(s.log.String(), "ana@example.org") {
 			t.Errorf("%s: the identifier comes back", tc.name)

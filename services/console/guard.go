@@ -222,6 +222,7 @@ var (
 	errBadInput    = &problem{status: http.StatusBadRequest, code: "bad-input", message: "console.error.input"}
 	errPseudonym   = &problem{status: http.StatusBadRequest, code: "not-a-pseudonym", message: "console.error.pseudonym"}
 	errErasure     = &problem{status: http.StatusConflict, code: "erasure", message: "console.error.erasure"}
+	errLimit       = &problem{status: http.StatusTooManyRequests, code: "limit", message: "console.error.limit"}
 	errTooMany     = &problem{status: http.StatusTooManyRequests, code: "too-many", message: "console.error.toomany"}
 	errNotHere     = &problem{status: http.StatusNotFound, code: "not-running-here", message: "console.error.nothere"}
 	errLoopback    = &problem{status: http.StatusForbidden, code: "loopback-only", message: "console.error.loopback"}

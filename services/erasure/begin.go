@@ -29,19 +29,13 @@ func (e *Eraser) begin(ctx context.Context, x registers.Erasure) error {
 	if slices.ContainsFunc(holds, func(h retention.Hold) bool { return h.ID == e.heldBy[x.ID] }) {
 		return heldBy(e.heldBy[x.ID]) // the person is looked for again when it is lifted
 	}
-	marks := map[string]bool{}
-	for _, m := range x.Marks {
-		marks[m] = true
-	}
-	var tags []store.Tag
-	err = e.deps.Store.EachTag(ctx, func(tag string) error {
-		if marks[e.deps.Tombstones.Tag(tag)] {
-			tags = append(tags, store.Tag{Tag: tag, Through: 1<<16 - 1})
-		}
-		return nil
-	})
+	theirs, err := e.look(ctx, x)
 	if err != nil {
 		return err
+	}
+	var tags []store.Tag
+	for tag := range theirs {
+		tags = append(tags, store.Tag{Tag: tag, Through: 1<<16 - 1})
 	}
 	found, last, err := e.find(ctx, tags)
 	if err != nil {

@@ -30,7 +30,9 @@ import (
 
 // Store holds links and originals. store.Store is the one.
 type Store interface {
-	EachTag(ctx context.Context, fn func(tag string) error) error
+	EachTag(ctx context.Context, since time.Time, fn func(tag string) error) error
+	SetSwept(ctx context.Context, upTo time.Time) error
+	Swept(ctx context.Context) (time.Time, error)
 	WithPerson(ctx context.Context, tags []store.Tag, fn func(*store.Person) error) error
 	DestroyOriginals(ctx context.Context, list []store.OriginalRow) (uint64, error)
 	SaltsOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]byte, error)
@@ -47,11 +49,15 @@ type Registers interface {
 	OpenErasures(ctx context.Context) ([]registers.Erasure, error)
 	DoneErasures(ctx context.Context) ([]registers.Erasure, error)
 	BeginErasure(ctx context.Context, e registers.Erasure, at time.Time, through uint16, leaf []byte, answer string) error
+	SetErasureAnswer(ctx context.Context, id, answer string) error
 	FinishErasure(ctx context.Context, id, answer string) error
 	RefuseErasure(ctx context.Context, id string) error
 	Tombstones(ctx context.Context) ([]registers.Tombstone, error)
-	AddErasureLeaves(ctx context.Context, leaves [][]byte) error
-	ErasureLeaves(ctx context.Context, waiting bool) ([]registers.ErasureLeaf, error)
+	AddErasureLeaves(ctx context.Context, leaves []registers.ErasureLeaf) error
+	ErasureLeavesWaiting(ctx context.Context, limit int) ([]registers.ErasureLeaf, error)
+	ErasureLeavesOf(ctx context.Context, chunk string) ([]registers.ErasureLeaf, error)
+	ErasureLeavesDue(ctx context.Context, after int64, all bool, limit int) ([]registers.ErasureLeaf, error)
+	ErasureLeafAt(ctx context.Context, erasure string) (int64, error)
 	SetOriginalsGone(ctx context.Context, ids []int64) error
 }
 
@@ -85,11 +91,16 @@ type Eraser struct {
 	deps Deps
 
 	mu    sync.Mutex // one erasure or sweep at a time; guards what follows
-	swept time.Time  // when everything was last looked at
-	until time.Time  // sweep at each step before: lines may be on their way
+	swept time.Time  // when everything was last looked after
+	// looked is up to when links were looked through for people whose erasure is
+	// done; zero before the first time.
+	looked time.Time
+	until  time.Time // sweep at each step before: lines may be on their way
 	// unlinked are the fresh tags of people who were erased, until a last look
 	// then: lines on their way bring originals of days that were linked before.
 	unlinked []store.Tag
+	// scans are how far links were looked through for erasures that are not done.
+	scans map[string]*scan
 	// heldBy are the holds, by their numbers, that keep erasures from beginning.
 	heldBy map[string]int64
 }
@@ -105,7 +116,7 @@ func New(deps Deps) *Eraser {
 	if deps.Forget == nil {
 		deps.Forget = func() {}
 	}
-	return &Eraser{deps: deps, heldBy: map[string]int64{}}
+	return &Eraser{deps: deps, scans: map[string]*scan{}, heldBy: map[string]int64{}}
 }
 
 // Person is a person by keyed values: marks to leave behind, and the tags of
@@ -222,18 +233,47 @@ func (e *Eraser) one(ctx context.Context, x registers.Erasure) error {
 	case !x.Open() || x.Decision == "":
 		return nil
 	case x.Decision != registers.Approved:
+		delete(e.scans, x.ID)
 		return e.deps.Registers.RefuseErasure(ctx, x.ID)
 	}
-	if x.Begun.IsZero() {
+	resumed := !x.Begun.IsZero() // by a process that may have held another store
+	if !resumed {
 		if err := e.begin(ctx, x); err != nil {
 			return err
 		}
 	}
 	e.until = e.deps.Now().Add(inFlight)
-	if err := e.apply(ctx, true, false); err != nil {
+	if err := e.Load(ctx); err != nil {
+		return err
+	}
+	found, err := e.look(ctx, x)
+	if err != nil {
+		return err
+	}
+	var tags []store.Tag
+	for tag := range found {
+		if t, ok := e.deps.Tombstones.OfTag(tag); ok {
+			tags = append(tags, store.Tag{Tag: tag, Through: t.Through})
+		}
+	}
+	if err := e.apply(ctx, job{tags: tags, now: true, restored: resumed, seen: func(p erased.Parts) error { return e.record(ctx, x, p) }}); err != nil {
 		return err
 	}
 	return e.finish(ctx, x)
+}
+
+// record takes what is there of a person into the answer.
+func (e *Eraser) record(ctx context.Context, x registers.Erasure, now erased.Parts) error {
+	a, err := e.answer(ctx, x.Request)
+	if err != nil {
+		return err
+	}
+	a.Seen(now)
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return e.deps.Registers.SetErasureAnswer(ctx, x.ID, string(b))
 }
 
 // finish records the answer.
@@ -257,6 +297,7 @@ func (e *Eraser) finish(ctx context.Context, x registers.Erasure) error {
 	if err := e.deps.Registers.FinishErasure(ctx, x.ID, string(b)); err != nil {
 		return err
 	}
+	delete(e.scans, x.ID)
 	e.deps.Logger.Info("a person was erased", "request", x.Request, "erasure", x.ID)
 	return nil
 }
@@ -289,14 +330,9 @@ func (e *Eraser) answer(ctx context.Context, request string) (erased.Answer, err
 	default:
 		a.State = erased.StateWaiting
 	}
-	leaves, err := e.deps.Registers.ErasureLeaves(ctx, false)
-	if err != nil {
-		return a, err
+	at, err := e.deps.Registers.ErasureLeafAt(ctx, x.ID)
+	if err == nil && at >= 0 {
+		a.Leaf = &at
 	}
-	for _, l := range leaves {
-		if l.Erasure == x.ID && l.At >= 0 {
-			a.Leaf = &l.At
-		}
-	}
-	return a, nil
+	return a, err
 }

@@ -47,7 +47,7 @@ type Artefacts interface {
 // Erasures knows which acts of erasing and which originals that went wait for
 // their leaves.
 type Erasures interface {
-	// ErasuresWithoutLeaf returns the leaves by their numbers, in order.
+	// ErasuresWithoutLeaf returns the first leaves by their numbers, in order.
 	ErasuresWithoutLeaf(ctx context.Context) ([]ErasureLeaf, error)
 	// SetErasureLeaf records the index of a leaf.
 	SetErasureLeaf(ctx context.Context, id int64, index uint64) error

@@ -24,8 +24,9 @@ type Expiring interface {
 	VaultClasses(ctx context.Context) ([]string, error)
 	// VaultClassesOf returns of which vault classes chunks have originals.
 	VaultClassesOf(ctx context.Context, keys []audit.ChunkKey) (map[audit.ChunkKey][]string, error)
-	// WithSubjects returns in which chunks some pseudonyms are, and which of them.
-	WithSubjects(ctx context.Context, pseudonyms []string) (map[string][]string, error)
+	// WithSubjects returns in which of some chunks some pseudonyms are, and which
+	// of them.
+	WithSubjects(ctx context.Context, chunks, pseudonyms []string) (map[string][]string, error)
 	// ExpiredWithSalt returns the chunks of which something was removed and whose
 	// salts are there.
 	ExpiredWithSalt(ctx context.Context) ([]audit.ChunkKey, error)
@@ -60,7 +61,7 @@ type expiry struct {
 	r        *Retention
 	now      time.Time
 	holds    []retention.Hold
-	subjects map[string][]string // of holds, by chunk
+	subjects map[string][]string // of holds, by each chunk that was looked at
 	emptied  []audit.ChunkKey
 }
 
@@ -91,13 +92,10 @@ func (s *Ledger) Expire(ctx context.Context) error {
 	if s.deps.Retention == nil {
 		return nil
 	}
-	e := &expiry{Ledger: s, r: s.deps.Retention, now: s.deps.Now().UTC()}
+	e := &expiry{Ledger: s, r: s.deps.Retention, now: s.deps.Now().UTC(), subjects: map[string][]string{}}
 	var err error
 	if e.holds, err = e.r.Holds.ActiveHolds(ctx); err != nil {
 		return fmt.Errorf("failed to read the holds, so nothing expires: %w", err)
-	}
-	if e.subjects, err = e.r.Expiring.WithSubjects(ctx, retention.Subjects(e.holds)); err != nil {
-		return fmt.Errorf("failed to look for what is held, so nothing expires: %w", err)
 	}
 	if !s.finished {
 		if e.emptied, err = e.r.Expiring.ExpiredWithSalt(ctx); err != nil {
@@ -123,11 +121,15 @@ func (e *expiry) due(ctx context.Context, class retention.Class) ([]store.Due, e
 	if err != nil {
 		return nil, fmt.Errorf("failed to look for %s that are due: %w", class, err)
 	}
+	list = slices.DeleteFunc(list, func(d store.Due) bool {
+		_, ok := e.log.Index(d.ID, d.Version)
+		return !ok
+	})
+	if err := e.lookAt(ctx, list); err != nil {
+		return nil, fmt.Errorf("failed to look for what is held of %s, so nothing of it expires: %w", class, err)
+	}
 	held := 0
 	list = slices.DeleteFunc(list, func(d store.Due) bool {
-		if _, ok := e.log.Index(d.ID, d.Version); !ok {
-			return true
-		}
 		first, last, sources := d.Span()
 		h := retention.Covering(e.holds, retention.Part{Class: class, Sources: sources, First: first, Last: last, Subjects: e.subjects[d.ID]})
 		if h != nil {
@@ -137,6 +139,28 @@ func (e *expiry) due(ctx context.Context, class retention.Class) ([]store.Due, e
 	})
 	e.m.held.WithLabelValues(string(class)).Set(float64(held))
 	return list, nil
+}
+
+// lookAt looks in chunks that are due for the subjects of holds, once each.
+func (e *expiry) lookAt(ctx context.Context, list []store.Due) error {
+	subjects := retention.Subjects(e.holds)
+	if len(subjects) == 0 {
+		return nil
+	}
+	var chunks []string
+	for _, d := range list {
+		if _, ok := e.subjects[d.ID]; !ok {
+			chunks = append(chunks, d.ID)
+		}
+	}
+	found, err := e.r.Expiring.WithSubjects(ctx, chunks, subjects)
+	if err != nil {
+		return err
+	}
+	for _, c := range chunks {
+		e.subjects[c] = found[c]
+	}
+	return nil
 }
 
 // class removes a class that is a whole table.

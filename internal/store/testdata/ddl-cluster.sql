@@ -641,6 +641,20 @@ ALTER TABLE entries_all_local ON CLUSTER 'main' ADD INDEX IF NOT EXISTS offset_i
 
 INSERT INTO migrations VALUES (9, '00009_codecs.sql', 'db6673c8913e8e2d672eab9837865ec313fb4315aca7b68981d022c225e08943', now64(3));
 
+ALTER TABLE subject_links ON CLUSTER 'main' ADD COLUMN IF NOT EXISTS at DateTime('UTC') DEFAULT toDateTime(0, 'UTC') CODEC(Delta(4), ZSTD(1));
+
+ALTER TABLE subject_links ON CLUSTER 'main' ADD INDEX IF NOT EXISTS at_index at TYPE minmax GRANULARITY 1;
+
+CREATE TABLE IF NOT EXISTS sweeps ON CLUSTER 'main'
+(
+    at DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{database}/sweeps', '{shard}-{replica}')
+ORDER BY at
+SETTINGS replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 604800;
+
+INSERT INTO migrations VALUES (10, '00010_sweeps.sql', '64264450c346146792cb6ece1688840a89f6bfac02fc6610f4c3135f4475dd22', now64(3));
+
 DROP VIEW IF EXISTS entries_hourly_filled ON CLUSTER 'main';
 
 DROP VIEW IF EXISTS completeness_of_entries ON CLUSTER 'main';
