@@ -81,7 +81,7 @@ const busyLines = 1000
 // chunks without a pause. With the tap's pause an entry shows within ten seconds.
 const (
 	quietAges  = 5
-	calmAges   = 18
+	calmAges   = 16
 	calmChunks = 4
 )
 

@@ -1,7 +1,7 @@
 // Command quiet measures what `tallystick run` costs on a quiet site: one log
 // file that grows by a few lines a second, everything embedded. It prints the
-// share of one core, the chunks that closed and the parts that were written. It
-// decides nothing.
+// share of one core, the chunks that closed, the parts that were written and how
+// long lines waited. It decides nothing.
 //
 //	go run ./internal/bench/quiet -bin bin/tallystick -rate 10 -for 60s
 //	go run ./internal/bench/quiet -bin OLD,NEW -rates 0,10 -findings 0.05
@@ -47,8 +47,9 @@ func main() {
 		wg.Go(func() { errs[i] = s.measure(dir+"/"+strconv.Itoa(i), *settle, *length) })
 	}
 	wg.Wait()
-	fmt.Printf("%v of one core, after %v; parts written, and those there at the end, of all tables\n", *length, *settle)
-	fmt.Printf("%-24s %8s %9s %8s %8s %11s %6s\n", "", "lines/s", "findings", "% core", "chunks", "parts/hour", "there")
+	fmt.Printf("%v of one core, after %v; parts written, and those there at the end, of all tables;\n", *length, *settle)
+	fmt.Println("seconds until the chunk of a line with a finding, and of the others, closed: median, most")
+	fmt.Printf("%-24s %8s %9s %8s %8s %11s %6s %12s %12s\n", "", "lines/s", "findings", "% core", "chunks", "parts/hour", "there", "found after", "other after")
 	for i, s := range sites {
 		if errs[i] != nil {
 			fmt.Printf("%-24s %v\n", s.bin, errs[i])
