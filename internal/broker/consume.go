@@ -14,6 +14,7 @@ import (
 const (
 	sessionTimeout   = 10 * time.Second // after this a dead member's partitions move
 	sessionsToReturn = 3                // so many sessions handlers have to return
+	heartbeat        = 2500 * time.Millisecond
 	joinBackoff      = 500 * time.Millisecond
 	hold             = 5 * time.Second // for which the broker holds a fetch at the end
 )
@@ -34,7 +35,7 @@ func (c *Client) Consume(ctx context.Context, group, topic string, handle func(c
 	}
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: c.cfg.Addresses, Dialer: c.dialer, Topics: []string{topic},
-		HeartbeatInterval: c.session / 4, SessionTimeout: c.session, RebalanceTimeout: sessionsToReturn * c.session,
+		HeartbeatInterval: min(heartbeat, c.session/4), SessionTimeout: c.session, RebalanceTimeout: sessionsToReturn * c.session,
 		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout, WatchPartitionChanges: true,
 	})
 	if err != nil {
