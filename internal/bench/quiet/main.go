@@ -3,7 +3,7 @@
 // share of one core, the chunks that closed, the parts that were written and how
 // long lines waited. It decides nothing.
 //
-//	go run ./internal/bench/quiet -bin bin/tallystick -rate 10 -for 60s
+//	go run ./internal/bench/quiet -bin bin/tallystick -rates 10 -for 60s
 //	go run ./internal/bench/quiet -bin OLD,NEW -rates 0,10 -findings 0.05
 //
 // Several binaries, rates and shares run at the same time, each in a folder of
