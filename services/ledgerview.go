@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"github.com/tallystick/tallystick/audit"
 	auditledger "github.com/tallystick/tallystick/audit/ledger"
 	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/services/ledger"
@@ -27,9 +28,9 @@ func (l ownLedger) Checkpoint(context.Context) (auditledger.Checkpoint, error) {
 
 // nudge tells the ledger that a chunk closed, where it is in this process;
 // elsewhere it asks the store by itself.
-func (a *App) nudge() {
+func (a *App) nudge(c *audit.Chunk) {
 	if a.writer != nil {
-		a.writer.Nudge()
+		a.writer.Nudge(c)
 	}
 }
 

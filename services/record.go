@@ -18,10 +18,13 @@ import (
 	"github.com/tallystick/tallystick/services/tap"
 )
 
-// nudgedPoll is how often the ledger looks for chunks when the auditor of the
-// same process tells it of each: rarely, since only what another process closed
-// or what failed is found so.
-const nudgedPoll = 10 * time.Second
+// How often the ledger looks for what waits when the auditor of the same process
+// tells it of each chunk: rarely, since only what another process left or what
+// failed is found so. Chunks of others are nearly none in an embedded store.
+const (
+	nudgedPoll = 10 * time.Second
+	nudgedLook = time.Minute
+)
 
 // ledgerOrigin names the installation's log in its checkpoints.
 func (a *App) ledgerOrigin() string { return "tallystick/" + a.dir.id }
@@ -35,6 +38,9 @@ func (a *App) openLedger(context.Context) error {
 	cfg.Dir, cfg.Origin = a.dir.join("ledger"), a.ledgerOrigin()
 	if a.has("auditor") && cfg.Poll == 0 {
 		cfg.Poll = nudgedPoll
+		if a.cfg.ClickHouse.Address == "" {
+			cfg.Look = nudgedLook
+		}
 	}
 	deps := ledger.Deps{
 		Signer: signer, Store: a.store, Artefacts: custodyArtefacts{runArtefacts{a.registers}, a.registers}, Erasures: erasureLeaves{a.registers},

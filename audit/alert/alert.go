@@ -45,6 +45,22 @@ func (r Rules) Due(t Times, now time.Time) (notify, end bool) {
 	return news && (end || now.Sub(t.Notified) >= r.Update), end
 }
 
+// Next is when Due will first say something of a group that does not change.
+func (r Rules) Next(t Times) time.Time {
+	end := t.Changed.Add(r.Close)
+	next := end
+	switch {
+	case t.Notified.IsZero():
+		next = t.Opened.Add(r.Collect)
+	case t.Changed.After(t.Notified):
+		next = t.Notified.Add(r.Update)
+	}
+	if end.Before(next) {
+		return end
+	}
+	return next
+}
+
 // Group is what is told of some findings together. It is kept as JSON.
 type Group struct {
 	Control        string            `json:"control"`

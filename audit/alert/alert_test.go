@@ -229,6 +229,12 @@ func TestRulesDue(t *testing.T) {
 		if notify != tc.notify || end != tc.end {
 			t.Errorf("%s: notify %v, end %v", tc.name, notify, end)
 		}
+		next := r.Next(tc.times)
+		before, over := r.Due(tc.times, next.Add(-1))
+		notify, end = r.Due(tc.times, next)
+		if before || over || !notify && !end {
+			t.Errorf("%s: next at %s, before it %v and %v, then %v and %v", tc.name, next.Sub(start), before, over, notify, end)
+		}
 	}
 }
 

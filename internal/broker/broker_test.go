@@ -145,6 +145,21 @@ func TestProduceConsumeResume(t *testing.T) {
 	}
 }
 
+// TestStopWhileWaiting: a consumer that has read everything ends at once, although
+// the broker holds its fetches for longer.
+func TestStopWhileWaiting(t *testing.T) {
+	c := brokertest.Open(t, brokertest.Start(t))
+	produce(t, c, 0, 100)
+	s := newSeen()
+	stop := consume(t, c, broker.Auditors, s)
+	s.wait(t, 100)
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took > broker.Hold-time.Second {
+		t.Errorf("ended after %v; a fetch is held for %v", took, broker.Hold)
+	}
+}
+
 func TestTakeover(t *testing.T) {
 	cfg := brokertest.Start(t)
 	a, b := brokertest.Open(t, cfg), brokertest.Open(t, cfg)

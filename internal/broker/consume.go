@@ -13,9 +13,10 @@ import (
 
 const (
 	sessionTimeout   = 10 * time.Second // after this a dead member's partitions move
-	heartbeat        = time.Second
-	sessionsToReturn = 3 // so many sessions handlers have to return
+	sessionsToReturn = 3                // so many sessions handlers have to return
+	heartbeat        = 2500 * time.Millisecond
 	joinBackoff      = 500 * time.Millisecond
+	hold             = 5 * time.Second // for which the broker holds a fetch at the end
 )
 
 // Consume takes part in a group and runs handle for each partition of topic
@@ -127,7 +128,8 @@ type Partition struct {
 	reader *kafka.Reader
 	// asked is the context of the last Fetch, and waiting what was made of it.
 	asked, waiting context.Context
-	wait           time.Duration // how long the broker holds a fetch at the end, and so close; 0: a second
+	wait           time.Duration // how long the broker holds a fetch at the end; 0: hold
+	conns          conns         // of reader
 
 	mu        sync.Mutex
 	high      int64              // guarded by mu
@@ -209,9 +211,11 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 
 // open starts the reader.
 func (p *Partition) open() error {
+	dialer := *p.client.dialer
+	dialer.DialFunc = p.conns.dial
 	p.reader = kafka.NewReader(kafka.ReaderConfig{
-		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: p.client.dialer,
-		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, time.Second),
+		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: &dialer,
+		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, hold),
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 		ErrorLogger:      kafka.LoggerFunc(p.stuck),
 		ReadBatchTimeout: p.client.session, // after a batch that it can't read it waits so long for the rest of it
@@ -255,6 +259,7 @@ func (p *Partition) close() {
 	}
 	p.mu.Unlock()
 	if p.reader != nil {
+		p.conns.cut() // kafka-go would wait for the fetch that the broker holds
 		_ = p.reader.Close()
 	}
 }

@@ -79,3 +79,6 @@ func Inflate(r io.Reader) io.Reader {
 	boundCodecs()
 	return compress.Gzip.Codec().NewReader(r)
 }
+
+// Hold is how long the broker holds a fetch at the end of a partition.
+const Hold = hold

@@ -38,6 +38,20 @@ func (s *Store) ClosedWithoutLeaf(ctx context.Context, since time.Time, limit in
 			return nil, err
 		}
 	}
+	return s.closedAt(ctx, places)
+}
+
+// ClosedAmong returns those of the chunks that the store has as closed, as it
+// has them, in their order. Of those given only the places are used.
+func (s *Store) ClosedAmong(ctx context.Context, chunks []*audit.Chunk) ([]*audit.Chunk, error) {
+	places := make([]place, 0, len(chunks))
+	for _, c := range chunks {
+		places = append(places, place{id: c.ID, version: c.Version, partition: uint32(c.Partition), from: uint64(c.From)})
+	}
+	return s.closedAt(ctx, places)
+}
+
+func (s *Store) closedAt(ctx context.Context, places []place) ([]*audit.Chunk, error) {
 	out := make([]*audit.Chunk, 0, len(places))
 	for some := range slices.Chunk(places, chunksAtOnce) {
 		found, err := s.chunksAt(ctx, some)

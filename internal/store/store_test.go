@@ -258,6 +258,12 @@ func chunkLife(t *testing.T, s *store.Store) {
 	if d := cmp.Diff(waiting, []*audit.Chunk{a, b}); err != nil || d != "" {
 		t.Fatalf("without leaf (-got +want), %v:\n%s", err, d)
 	}
+	strange := *b
+	strange.ID = "strange"
+	among, err := s.ClosedAmong(ctx, []*audit.Chunk{b, &strange, a})
+	if d := cmp.Diff(among, []*audit.Chunk{b, a}); err != nil || d != "" {
+		t.Fatalf("closed among (-got +want), %v:\n%s", err, d)
+	}
 	since, err := s.ClosedSince(ctx, 3, 200)
 	if d := cmp.Diff(since, []*audit.Chunk{b}); err != nil || d != "" {
 		t.Fatalf("closed since (-got +want), %v:\n%s", err, d)

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -111,7 +112,15 @@ type Alerter struct {
 	wake     map[string]chan struct{} // by receiver: something may be due
 
 	mu sync.Mutex // one writer of groups in this process at a time
+
+	handled atomic.Uint64 // how often findings came
+	// Of Tick: no group is due before next, unless findings came since.
+	next time.Time
+	seen uint64
 }
+
+// longestRest is how long the groups are left alone when none is due.
+const longestRest = time.Minute
 
 // New returns an alerter. It starts nothing.
 func New(cfg Config, deps Deps) (*Alerter, error) {

@@ -33,6 +33,7 @@ func (a *Alerter) Handle(ctx context.Context, fs []audit.Finding) error {
 		fresh, err = a.group(tx, fs, sup)
 		return err
 	})
+	a.handled.Add(1)
 	if err == nil {
 		a.m.findings.Add(float64(fresh))
 	}
@@ -151,19 +152,16 @@ func suppressedBy(f *audit.Finding, sup []registers.Suppression, now time.Time) 
 
 // Tick puts due notices in the outbox and ends groups that fell silent. Notices
 // are composed outside the transaction, since they read the store; a group that
-// changed meanwhile waits for the next tick.
+// changed meanwhile waits for the next tick. It is called by one goroutine at a
+// time.
 func (a *Alerter) Tick(ctx context.Context) error {
-	var open []*registers.AlertGroup
-	err := a.deps.Groups.Alerts(ctx, func(tx *registers.AlertTx) (err error) {
-		open, err = tx.OpenGroups()
-		return err
-	})
+	now := a.deps.Now().UTC()
+	open, err := a.openGroups(ctx, now)
 	if err != nil {
 		return err
 	}
-	now := a.deps.Now().UTC()
 	for _, g := range open {
-		notify, end := a.cfg.Rules.Due(alert.Times{Opened: g.Opened, Changed: g.Changed, Notified: g.Notified}, now)
+		notify, end := a.cfg.Rules.Due(times(g), now)
 		if !notify && !end {
 			continue
 		}
@@ -172,6 +170,34 @@ func (a *Alerter) Tick(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func times(g *registers.AlertGroup) alert.Times {
+	return alert.Times{Opened: g.Opened, Changed: g.Changed, Notified: g.Notified}
+}
+
+// openGroups reads the open groups when one may be due; else there are none to
+// look at. What is due now is looked at again at the next tick, when it is
+// settled or has changed.
+func (a *Alerter) openGroups(ctx context.Context, now time.Time) (open []*registers.AlertGroup, err error) {
+	handled := a.handled.Load()
+	if rest := a.next.Sub(now); handled == a.seen && rest > 0 && rest <= longestRest { // a longer one: the clock was put back
+		return nil, nil
+	}
+	err = a.deps.Groups.Alerts(ctx, func(tx *registers.AlertTx) (err error) {
+		open, err = tx.OpenGroups()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.next, a.seen = now.Add(longestRest), handled
+	for _, g := range open {
+		if at := a.cfg.Rules.Next(times(g)); at.Before(a.next) {
+			a.next = at
+		}
+	}
+	return open, nil
 }
 
 // settle tells of one group, ends it, or both.

@@ -134,9 +134,9 @@ type Deps struct {
 	// Linked is told which links are durable, so that they are not written again.
 	// Optional.
 	Linked func([]audit.Link)
-	// Nudge is called after a chunk closed, so that the ledger in the same
-	// process need not wait for its clock. Optional.
-	Nudge      func()
+	// Nudge is told of each chunk that closed, so that the ledger in the same
+	// process need not look for it. Optional.
+	Nudge      func(*audit.Chunk)
 	Clean      bool                  // delete from lines.v1 what is closed: the embedded broker has no retention
 	Keep       time.Duration         // how long what is closed stays all the same, with Clean
 	Logger     *slog.Logger          // optional

@@ -78,7 +78,7 @@ func (w *worker) commit(ctx context.Context, b *building, announced *audit.Chunk
 	}
 	w.a.linked(b)
 	if d.Nudge != nil {
-		d.Nudge()
+		d.Nudge(c)
 	}
 	if err := w.publish(ctx, findings); err != nil {
 		return err

@@ -17,7 +17,7 @@ func TestWhenAChunkCloses(t *testing.T) {
 		{"a finding, after 500 ms", 1, 1, 0, 2},
 		{"a finding in a trickle, after 500 ms", 1, 1, 9, 2},
 		{"few lines, after 2.5 s", 3, 0, 3, 10},
-		{"a trickle, after 10 s", 3, 0, 4, 40},
+		{"a trickle, after 8 s", 3, 0, 4, 32},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for looked := range 60 {

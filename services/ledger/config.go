@@ -29,8 +29,11 @@ type Config struct {
 
 	Dir    string `yaml:"-"` // folder of the log: checkpoint, tile/, rows/
 	Origin string `yaml:"-"` // name of the log in its checkpoints; never changes
-	// Poll is how often the store is asked without a nudge. Default 500 ms.
+	// Poll is how often it is looked what waits, without a nudge. Default 500 ms.
 	Poll time.Duration `yaml:"-"`
+	// Look is for how long chunks that nobody told of are not looked for, which
+	// costs the most. Default 0: each time.
+	Look time.Duration `yaml:"-"`
 	// Late is how long a chunk may wait before that is a finding. Default one
 	// minute.
 	Late time.Duration `yaml:"-"`

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,9 @@ type Store interface {
 	// ClosedWithoutLeaf returns chunks that closed at or after since, without
 	// leaf, with their counts, roots and row marks, oldest first, at most limit.
 	ClosedWithoutLeaf(ctx context.Context, since time.Time, limit int) ([]*audit.Chunk, error)
+	// ClosedAmong returns those of the chunks that are closed, with the same, in
+	// their order.
+	ClosedAmong(ctx context.Context, chunks []*audit.Chunk) ([]*audit.Chunk, error)
 	// SetLeaf records the index of a chunk's leaf. Setting the same one again
 	// does nothing.
 	SetLeaf(ctx context.Context, chunk string, version uint16, index uint64) error
@@ -93,11 +97,11 @@ type Deps struct {
 
 // Ledger sequences leaves. Its methods are safe for concurrent use.
 type Ledger struct {
-	cfg   Config
-	deps  Deps
-	log   *ledger.Log
-	nudge chan struct{}
-	m     metrics
+	cfg  Config
+	deps Deps
+	log  *ledger.Log
+	told chan *audit.Chunk // that closed in this process
+	m    metrics
 
 	witnesses panel
 	key       string // that checks the checkpoints
@@ -114,6 +118,8 @@ type Ledger struct {
 	raised  bool                         // the finding of the present delay is out
 
 	finished bool // the last Expire went through
+
+	overlooked atomic.Bool // told was full
 }
 
 // New opens the log and becomes its writer. The caller closes it.
@@ -137,7 +143,7 @@ func New(cfg Config, deps Deps) (*Ledger, error) {
 		return nil, err
 	}
 	s := &Ledger{
-		cfg: cfg, deps: deps, log: l, nudge: make(chan struct{}, 1), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{},
+		cfg: cfg, deps: deps, log: l, told: make(chan *audit.Chunk, maxTold), m: newMetrics(deps.Registerer), waiting: map[audit.ChunkKey]time.Time{},
 		witnesses: witnesses, key: key,
 	}
 	s.since, s.opened = newest(l.Checkpoint()), l.Checkpoint().Size
@@ -147,41 +153,6 @@ func New(cfg Config, deps Deps) (*Ledger, error) {
 
 // Close lets go of the log, after Run has returned.
 func (s *Ledger) Close() error { return s.log.Close() }
-
-// Nudge says that a chunk closed. It never blocks.
-func (s *Ledger) Nudge() {
-	select {
-	case s.nudge <- struct{}{}:
-	default:
-	}
-}
-
-// Run sequences until ctx ends. What fails is tried again.
-func (s *Ledger) Run(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.Poll)
-	defer tick.Stop()
-	var expiring sync.WaitGroup // beside it: no leaf waits for what is rewritten
-	defer expiring.Wait()
-	expiring.Go(func() { s.runExpiry(ctx) })
-	looked := s.deps.Now()
-	for {
-		now := s.deps.Now()
-		if now.Sub(looked) >= lookBack {
-			looked = now
-			s.lookAtAll()
-		}
-		if err := s.Step(ctx); err != nil && ctx.Err() == nil {
-			s.m.errors.Inc()
-			s.deps.Logger.Error("failed to extend the ledger; it is tried again", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.nudge:
-		case <-tick.C:
-		}
-	}
-}
 
 // Step gives a leaf to everything that waits for one now. Run calls it; a
 // caller that needs all leaves at once may call it beside Run.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,18 @@ func (m *memory) close(id string) {
 	m.chunks = append(m.chunks, c)
 }
 
+func (m *memory) ClosedAmong(_ context.Context, chunks []*audit.Chunk) ([]*audit.Chunk, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []*audit.Chunk
+	for _, c := range chunks {
+		if i := slices.IndexFunc(m.chunks, func(o *audit.Chunk) bool { return o.Key() == c.Key() }); i >= 0 {
+			out = append(out, m.chunks[i])
+		}
+	}
+	return out, nil
+}
+
 func (m *memory) ClosedWithoutLeaf(context.Context, time.Time, int) ([]*audit.Chunk, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,6 +73,13 @@ func (m *memory) ClosedWithoutLeaf(context.Context, time.Time, int) ([]*audit.Ch
 		}
 	}
 	return out, nil
+}
+
+// refuse makes SetLeaf fail with err from now on.
+func (m *memory) refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
 }
 
 func (m *memory) SetLeaf(_ context.Context, chunk string, _ uint16, index uint64) error {
@@ -117,7 +137,10 @@ func open(t testing.TB, dir string, d ledger.Deps) *ledger.Ledger {
 
 func openConfig(t testing.TB, cfg ledger.Config, d ledger.Deps) *ledger.Ledger {
 	t.Helper()
-	cfg.Origin, cfg.Poll = "example/test", time.Hour
+	cfg.Origin = "example/test"
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Hour
+	}
 	d.Signer, d.Logger, d.Registerer = signer, slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	l, err := ledger.New(cfg, d)
 	if err != nil {
@@ -153,7 +176,7 @@ func TestRunSequencesOnNudge(t *testing.T) {
 	}
 	wait() // c0, at start
 	st.close("c1")
-	l.Nudge()
+	l.Nudge(&audit.Chunk{ID: "c1", Version: 1})
 	wait()
 	cancel()
 	if err := <-done; err != nil {

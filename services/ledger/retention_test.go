@@ -156,7 +156,7 @@ func TestLeavesDuringExpiry(t *testing.T) {
 	go func() { done <- l.Run(ctx) }()
 	<-s.asked
 	st.close("c1")
-	l.Nudge()
+	l.Nudge(&audit.Chunk{ID: "c1", Version: 1})
 	select {
 	case <-st.set:
 	case <-time.After(10 * time.Second):

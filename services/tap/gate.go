@@ -21,8 +21,9 @@ type Backlog interface {
 
 // Room is a Gate that closes when the auditor is MaxUnread bytes behind and
 // opens when it is four fifths of that. It measures at most five times a second, so
-// what taps send meanwhile can exceed the limit by some batches; and once a
-// second while less than half of it is unread.
+// what taps send meanwhile can exceed the limit by some batches; once a second
+// while less than half of it is unread, and every three seconds while that is a
+// sixteenth: the fastest tap sends some 45 MB a second.
 type Room struct {
 	backlog Backlog
 	group   string
@@ -32,7 +33,7 @@ type Room struct {
 
 	mu       sync.Mutex
 	measured time.Time
-	roomy    bool // less than half of the limit was unread
+	pause    time.Duration // until the next measurement
 	closed   bool
 }
 
@@ -59,17 +60,21 @@ func (r *Room) Wait(ctx context.Context) error {
 func (r *Room) open(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if age := time.Since(r.measured); age < r.every || r.roomy && age < 5*r.every {
+	if time.Since(r.measured) < r.pause {
 		return !r.closed
 	}
 	b, err := r.backlog.Backlog(ctx, r.group, broker.Lines)
-	r.measured = time.Now()
+	r.measured, r.pause = time.Now(), r.every
 	if err != nil {
-		r.roomy = false
 		return true
 	}
+	switch {
+	case b.Bytes < r.limit/16:
+		r.pause = 15 * r.every
+	case b.Bytes < r.limit/2:
+		r.pause = 5 * r.every
+	}
 	was := r.closed
-	r.roomy = b.Bytes < r.limit/2
 	r.closed = b.Bytes > r.limit || r.closed && b.Bytes > r.limit/5*4
 	switch {
 	case r.closed && !was:

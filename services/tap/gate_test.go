@@ -37,8 +37,11 @@ func TestRoomIsMeasured(t *testing.T) {
 			}
 			return u.measured
 		}
-		if n := tenSeconds(1 << 20); n != 10 {
+		if n := tenSeconds(1 << 20); n != 4 {
 			t.Errorf("a little unread: measured %d times in ten seconds", n)
+		}
+		if n := tenSeconds(tap.MaxUnread / 4); n < 8 || n > 10 {
+			t.Errorf("a quarter unread: measured %d times in ten seconds", n)
 		}
 		if n := tenSeconds(tap.MaxUnread - 1); n < 45 || n > 50 {
 			t.Errorf("nearly full: measured %d times in ten seconds", n)

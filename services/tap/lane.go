@@ -111,6 +111,7 @@ func (l *lane) afterwards(ctx context.Context) (context.Context, context.CancelF
 
 // feed reads until ctx ends or the source does, and seals.
 func (l *lane) feed(ctx, late context.Context, queue chan<- sealed) error {
+	var pace pace
 	for {
 		if l.full == source.Block {
 			if err := l.room(ctx); err != nil && !l.pushed {
@@ -134,18 +135,11 @@ func (l *lane) feed(ctx, late context.Context, queue chan<- sealed) error {
 		case <-late.Done():
 			return late.Err()
 		}
-		if few && !l.pushed && !l.tap.cfg.Once {
-			_ = sleep(ctx, gather) // a stop ends it; next sees that
+		if !l.pushed && !l.tap.cfg.Once {
+			_ = sleep(ctx, pace.after(few, time.Now())) // a stop ends it; next sees that
 		}
 	}
 }
-
-// A source that waits for no answer and brings few lines at a time is read a few
-// times a second: a message costs the same for one line as for a hundred.
-const (
-	fewLines = 100
-	gather   = 150 * time.Millisecond
-)
 
 // room waits until the gate is open; the source shows that it is alive.
 func (l *lane) room(ctx context.Context) error {

@@ -202,11 +202,14 @@ func (t *Tailer) Next(ctx context.Context) (*source.Run, error) {
 		} else {
 			continue
 		}
-		if err := t.deps.State.Flush(); err != nil {
-			return nil, err
-		}
 		if t.cfg.Once {
+			if err := t.deps.State.Flush(); err != nil {
+				return nil, err
+			}
 			return nil, io.EOF
+		}
+		if err := t.deps.State.saveIfDue(); err != nil {
+			return nil, err
 		}
 		if err := t.wait(ctx); err != nil {
 			return nil, err

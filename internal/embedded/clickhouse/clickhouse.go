@@ -133,6 +133,13 @@ func serverArgs(o Options) []string {
 		size("background_common_pool_size", 2),
 		size("background_schedule_pool_size", 4),
 		size("memory_worker_period_ms", 1000), // 50 costs an idle process a quarter of a percent of a core
+		// With the defaults each table looks for work in the background more than ten
+		// times in the ten seconds after an insert; what the insert makes possible
+		// begins at once all the same. Nothing here streams, or moves parts between disks.
+		"--background_processing_pool_thread_sleep_seconds_if_nothing_to_do=0.3",
+		size("background_processing_pool_task_sleep_seconds_when_no_work_multiplier", 2),
+		size("background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do", 60),
+		size("background_move_processing_pool_thread_sleep_seconds_if_nothing_to_do", 60),
 		// libchdb 26.7 leaves six threads of this pool behind each time that the
 		// engine is closed. Tests open it some forty times in a process; a pool
 		// without a free thread waits for ever when tables are loaded.
