@@ -199,9 +199,11 @@ func (a *App) tapDeps() (tap.Deps, error) {
 	if err != nil {
 		return tap.Deps{}, err
 	}
-	sealer, err := seal.NewSealer(keys.LocalTap, enc, signer)
-	if err != nil {
-		return tap.Deps{}, err
+	sealer := seal.NewNearSealer(keys.LocalTap, enc, signer)
+	if len(a.cfg.Kafka.Addresses) > 0 {
+		if sealer, err = seal.NewSealer(keys.LocalTap, enc, signer); err != nil {
+			return tap.Deps{}, err
+		}
 	}
 	return tap.Deps{Sealer: sealer, Producer: a.broker, Site: site, State: a.positions, Spool: a.dir.join("tap", "spool"), Durable: a.stored,
 		Gate: tap.NewRoom(a.broker, auditor.Group, a.log), Logger: a.log, Gap: a.tapGap, Metrics: a.metrics}, nil
