@@ -30,6 +30,7 @@ type Country struct {
 	reader *maxminddb.Reader
 	codes  [26 * 26]string
 	v4     [1 << 16]atomic.Pointer[[]run] // by the first 16 bits, once one of them was asked for
+	whole  [1 + 26*26][]run               // by code, what most of v4 point to: 16 bits of one country
 	v6     [cacheSlots]atomic.Uint64      // network<<16 | code
 	// records are codes by the offset of their record: the table has few.
 	records [recordSlots]atomic.Uint64 // known | offset<<16 | code
@@ -50,6 +51,9 @@ func OpenCountry(path string) (*Country, error) {
 	t := &Country{}
 	for i := range t.codes {
 		t.codes[i] = string([]byte{byte('A' + i/26), byte('A' + i%26)})
+	}
+	for i := range t.whole {
+		t.whole[i] = []run{{0, uint16(i)}}
 	}
 	if t.reader, err = maxminddb.OpenBytes(data); err != nil {
 		return nil, fmt.Errorf("failed to open the country table %s: it is not in the MaxMind DB format: %w", path, err)

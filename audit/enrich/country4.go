@@ -17,15 +17,21 @@ func (t *Country) of4(a, b, c byte) uint16 {
 	p := slot.Load()
 	if p == nil {
 		runs := t.runs(a, b)
-		p = &runs
+		if p = &runs; len(runs) == 1 {
+			p = &t.whole[runs[0].code]
+		}
 		slot.Store(p)
 	}
 	runs := *p
-	i := len(runs) - 1
-	for runs[i].first > c {
-		i--
+	from, until := 0, len(runs)
+	for until-from > 1 {
+		if at := (from + until) / 2; runs[at].first <= c {
+			from = at
+		} else {
+			until = at
+		}
 	}
-	return runs[i].code
+	return runs[from].code
 }
 
 // runs reads the networks under 16 bits. Where one of 24 is divided further, the
