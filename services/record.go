@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/tallystick/tallystick/audit"
@@ -142,7 +144,23 @@ func (a *App) openAuditor(context.Context) error {
 		return err
 	}
 	a.onRun("auditor", a.auditor.Run)
+	a.collectSooner()
 	return nil
+}
+
+// collectSooner has garbage collected once there is two fifths as much of it as there
+// is memory in use. A busy auditor holds two chunks and the messages on their
+// way, mostly bytes that a collection does not look at, so that sooner costs next
+// to nothing and leaves memory to the engine. GOGC has precedence.
+func (a *App) collectSooner() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	before := debug.SetGCPercent(40)
+	a.onStop("garbage collector", func() error {
+		debug.SetGCPercent(before)
+		return nil
+	})
 }
 
 // originalKeys are the vault keys; nil, not a nil *keys.Vault, without them.

@@ -39,6 +39,7 @@ type building struct {
 	lines      int
 	messages   int
 	whole      bool // the last part added ended its message
+	behind     bool // more messages waited in the broker when it was added
 }
 
 // maxGaps is how many raised gaps a worker remembers; past it, it forgets all,
@@ -67,7 +68,7 @@ func (b *building) begin(c *audit.Chunk) {
 	}
 	b.links = map[string]audit.Link{}
 	b.missing, b.tallies = map[sourceHour]uint64{}, map[string]Tally{}
-	b.lines, b.messages, b.whole = 0, 0, false
+	b.lines, b.messages, b.whole, b.behind = 0, 0, false, false
 }
 
 // looks is how often within MaxAge a chunk is looked at that may be due.
@@ -85,6 +86,11 @@ const (
 	calmChunks = 4
 )
 
+// behindAges is how many times MaxAge a chunk waits at most for MaxRows while more
+// messages wait in the broker: closing it earlier would show its rows earlier, and
+// all that follow later.
+const behindAges = 3
+
 // late reports whether a chunk that was looked at some times should close. Each
 // costs some ten statements and files for hundreds of columns, which a quiet
 // site would pay twice a second for a handful of lines. A finding is told
@@ -97,7 +103,7 @@ func (b *building) late(looked, calm int) bool {
 		wait = calmAges
 	}
 	switch {
-	case looked < looks:
+	case looked < looks, b.behind && looked < behindAges*looks:
 		return false
 	case len(b.findings)+len(b.rejections) > 0, looked >= wait*looks:
 		return true
