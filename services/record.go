@@ -148,7 +148,7 @@ func (a *App) openAuditor(context.Context) error {
 	return nil
 }
 
-// collectSooner has garbage collected once there is two fifths as much of it as there
+// collectSooner has garbage collected once there is a third as much of it as there
 // is memory in use. A busy auditor holds two chunks and the messages on their
 // way, mostly bytes that a collection does not look at, so that sooner costs next
 // to nothing and leaves memory to the engine. GOGC has precedence.
@@ -156,7 +156,7 @@ func (a *App) collectSooner() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	before := debug.SetGCPercent(40)
+	before := debug.SetGCPercent(30)
 	a.onStop("garbage collector", func() error {
 		debug.SetGCPercent(before)
 		return nil

@@ -38,7 +38,7 @@ const (
 
 // Config holds the limits of a chunk.
 type Config struct {
-	// MaxRows closes a chunk at this many lines. Default 125,000: each chunk
+	// MaxRows closes a chunk at this many lines. Default 100,000: each chunk
 	// costs some ten statements whatever its size, each of its parts is merged with
 	// others, and memory grows with it.
 	MaxRows int
@@ -159,7 +159,7 @@ func New(cfg Config, deps Deps) (*Auditor, error) {
 		return nil, errors.New("failed to make the auditor: a dependency is missing")
 	}
 	if cfg.MaxRows == 0 {
-		cfg.MaxRows = 125_000
+		cfg.MaxRows = 100_000
 	}
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = 500 * time.Millisecond
