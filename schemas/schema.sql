@@ -163,7 +163,7 @@ CREATE TABLE IF NOT EXISTS entries_all
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (source, toStartOfHour(event_time), stream, offset)
-SETTINGS non_replicated_deduplication_window = 10000, min_columns_to_activate_adaptive_write_buffer = 1, vertical_merge_algorithm_min_rows_to_activate = 1, index_granularity = 8192, min_rows_for_wide_part = 131072, merge_selector_base = 40;
+SETTINGS non_replicated_deduplication_window = 10000, min_columns_to_activate_adaptive_write_buffer = 1, vertical_merge_algorithm_min_rows_to_activate = 1, index_granularity = 8192, min_rows_for_wide_part = 131072, merge_selector_base = 1000;
 
 CREATE TABLE IF NOT EXISTS entries_quarterly_all
 (

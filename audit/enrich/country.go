@@ -23,14 +23,15 @@ const (
 	known       = 1 << 63
 )
 
-// Country is a country table in MaxMind's format, with a cache by network: the
+// Country is a country table in MaxMind's format, which answers by network: the
 // first 24 bits of an IPv4 address, 48 of an IPv6 one. It is safe for
 // concurrent use; nil knows no country.
 type Country struct {
 	reader *maxminddb.Reader
 	codes  [26 * 26]string
-	v4     [cacheSlots]atomic.Uint64 // known | network<<16 | code
-	v6     [cacheSlots]atomic.Uint64 // network<<16 | code
+	v4     [1 << 16]atomic.Pointer[[]run] // by the first 16 bits, once one of them was asked for
+	whole  [1 + 26*26][]run               // by code, what most of v4 point to: 16 bits of one country
+	v6     [cacheSlots]atomic.Uint64      // network<<16 | code
 	// records are codes by the offset of their record: the table has few.
 	records [recordSlots]atomic.Uint64 // known | offset<<16 | code
 }
@@ -50,6 +51,9 @@ func OpenCountry(path string) (*Country, error) {
 	t := &Country{}
 	for i := range t.codes {
 		t.codes[i] = string([]byte{byte('A' + i/26), byte('A' + i%26)})
+	}
+	for i := range t.whole {
+		t.whole[i] = []run{{0, uint16(i)}}
 	}
 	if t.reader, err = maxminddb.OpenBytes(data); err != nil {
 		return nil, fmt.Errorf("failed to open the country table %s: it is not in the MaxMind DB format: %w", path, err)
@@ -86,36 +90,38 @@ func (t *Country) Of(address string) string {
 	a = a.WithZone("").Unmap()
 	if a.Is4() {
 		b := a.As4()
-		network := uint64(b[0])<<16 | uint64(b[1])<<8 | uint64(b[2])
-		return t.cached(&t.v4[network%cacheSlots], known|network<<16, a, 24)
+		return t.name(t.of4(b[0], b[1], b[2]))
 	}
 	b := a.As16()
 	network := uint64(b[0])<<40 | uint64(b[1])<<32 | uint64(b[2])<<24 | uint64(b[3])<<16 | uint64(b[4])<<8 | uint64(b[5])
-	return t.cached(&t.v6[(network^network>>17)%cacheSlots], network<<16, a, 48)
+	return t.name(t.of6(&t.v6[(network^network>>17)%cacheSlots], network<<16, a))
 }
 
-// cached looks the network itself up, never the address, so that the answer
-// does not depend on who came first.
-func (t *Country) cached(slot *atomic.Uint64, network uint64, a netip.Addr, bits int) string {
-	v := slot.Load()
-	if v == 0 || v&^0xffff != network {
-		p, err := a.Prefix(bits)
-		if err != nil {
-			return ""
-		}
-		v = network | uint64(t.find(p.Addr()))
-		slot.Store(v)
-	}
-	code := v & 0xffff
+// name is the country with a code, "" for 0.
+func (t *Country) name(code uint16) string {
 	if code == 0 {
 		return ""
 	}
 	return t.codes[code-1]
 }
 
+// of6 looks the network itself up, never the address, so that the answer does
+// not depend on who came first.
+func (t *Country) of6(slot *atomic.Uint64, network uint64, a netip.Addr) uint16 {
+	v := slot.Load()
+	if v == 0 || v&^0xffff != network {
+		p, err := a.Prefix(48)
+		if err != nil {
+			return 0
+		}
+		v = network | uint64(t.find(t.reader.Lookup(p.Addr())))
+		slot.Store(v)
+	}
+	return uint16(v)
+}
+
 // find returns 1 + the index of the country's code, 0 if it is not known.
-func (t *Country) find(a netip.Addr) uint16 {
-	r := t.reader.Lookup(a)
+func (t *Country) find(r maxminddb.Result) uint16 {
 	if !r.Found() {
 		return 0
 	}

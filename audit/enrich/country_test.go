@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/oschwald/maxminddb-golang/v2"
+
 	"github.com/tallystick/tallystick/audit/enrich"
 	"github.com/tallystick/tallystick/internal/text"
 )
@@ -150,6 +152,42 @@ func TestCountryCache(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// The runs of networks say what the table says of each network, those that are
+// wider than 16 bits and narrower than 24 included.
+func TestCountryOfEachNetwork(t *testing.T) {
+	path := table(t, "country_code", map[string]string{
+		"12.0.0.0/8": "US", "13.1.0.0/17": "BR", "13.1.200.0/24": "PT", "13.1.255.0/25": "FR", "13.1.254.128/25": "IT", "13.2.4.0/22": "DE", "13.3.0.0/16": "ES",
+	})
+	c, err := enrich.OpenCountry(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := maxminddb.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = all.Close() }()
+	countries := 0
+	for _, top := range [][2]byte{{12, 0}, {12, 255}, {13, 0}, {13, 1}, {13, 2}, {13, 3}, {13, 4}} {
+		for third := range 256 {
+			network := netip.AddrFrom4([4]byte{top[0], top[1], byte(third), 0})
+			var want string
+			if err := all.Lookup(network).DecodePath(&want, "country_code"); err != nil {
+				t.Fatal(err)
+			}
+			if want != "" {
+				countries++
+			}
+			if got := c.Of(network.Next().String()); got != want {
+				t.Fatalf("%s: got %q, want %q", network, got, want)
+			}
+		}
+	}
+	if want := 2*256 + 128 + 2 + 4 + 256; countries != want {
+		t.Fatalf("%d networks have a country, want %d", countries, want)
+	}
 }
 
 func BenchmarkCountry(b *testing.B) {

@@ -59,9 +59,9 @@ var (
 	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 )
 
-// rowsAtOnce is how many rows go into a column before the next one: few enough
+// RowsAtOnce is how many rows go into a column before the next one: few enough
 // to stay in a core's cache until the last column has them.
-const rowsAtOnce = 64
+const RowsAtOnce = 64
 
 // append adds a row. It copies what it needs of v. On an error the block must
 // be reset.
@@ -69,7 +69,7 @@ func (b *block[T]) append(v *T) error { return b.appendAll([]*T{v}) }
 
 // appendAll adds rows, a column of some of them after the other.
 func (b *block[T]) appendAll(vs []*T) error {
-	for some := range slices.Chunk(vs, rowsAtOnce) {
+	for some := range slices.Chunk(vs, RowsAtOnce) {
 		for i := range b.cols {
 			if !appendColumn(&b.cols[i], b.t.fields[i].kind, some, b.offsets[i]) {
 				return fmt.Errorf("failed to store a row of %s: %s is outside the years 1900 to 2261", b.t.name, b.t.fields[i].name)

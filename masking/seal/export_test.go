@@ -9,3 +9,9 @@ func (h *Header) Encode() ([]byte, error) { return h.encode() }
 
 // Records decodes decompressed records.
 func (o *Opener) Records(raw []byte, h *Header) ([]audit.Line, error) { return o.records(raw, h, nil) }
+
+// PackS2 and Unpacker are the packing of records.
+var (
+	PackS2   = packS2
+	Unpacker = unpacker
+)

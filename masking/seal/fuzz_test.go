@@ -75,3 +75,24 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// FuzzUnpack: whatever a tap packed, opening ends within its bounds.
+func FuzzUnpack(f *testing.F) {
+	unpack, err := seal.Unpacker()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("\x28\xb5\x2f\xfd"))
+	f.Add(seal.PackS2(nil, bytes.Repeat([]byte("line "), 100)))
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		raw, err := unpack(b)
+		if err != nil || len(raw) > 1<<20 {
+			return
+		}
+		again, err := unpack(seal.PackS2(nil, raw))
+		if err != nil || !bytes.Equal(again, raw) {
+			t.Fatalf("%d bytes come back as %d, error %v", len(raw), len(again), err)
+		}
+	})
+}

@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/dchest/siphash"
-	"github.com/klauspost/compress/zstd"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/tallystick/tallystick/audit"
@@ -30,18 +29,18 @@ type Opener struct {
 	dec    tink.HybridDecrypt
 	taps   TapKeys
 	k0, k1 uint64 // SipHash key of line marks
-	zdec   *zstd.Decoder
+	unpack func(packed []byte) ([]byte, error)
 }
 
 // NewOpener returns an opener; marks come from a key derived from site.
 func NewOpener(dec tink.HybridDecrypt, taps TapKeys, site *keys.PRF) (*Opener, error) {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxRaw), zstd.WithDecoderConcurrency(0))
+	unpack, err := unpacker()
 	if err != nil {
 		return nil, fmt.Errorf("failed to start decompression: %w", err)
 	}
 	k := site.Sum(nil, []byte("tallystick line mark v1"))
 	return &Opener{
-		dec: dec, taps: taps, zdec: z,
+		dec: dec, taps: taps, unpack: unpack,
 		k0: binary.LittleEndian.Uint64(k), k1: binary.LittleEndian.Uint64(k[8:]),
 	}, nil
 }
@@ -83,7 +82,7 @@ func (o *Opener) OpenInto(msg []byte, lines []audit.Line) (h Header, _ []audit.L
 	if err != nil { // what Tink says adds nothing: no key fits
 		return h, lines, head, ErrSealed
 	}
-	raw, err := o.zdec.DecodeAll(packed, nil)
+	raw, err := o.unpack(packed)
 	if err != nil {
 		return h, lines, head, fmt.Errorf("%w: its records do not decompress", ErrMalformed)
 	}

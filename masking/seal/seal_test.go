@@ -24,6 +24,7 @@ func text(l audit.Line) string { return l.Text.Reveal(plainaccess.Token{}) }
 type site struct {
 	store  *keys.Store
 	sealer *seal.Sealer
+	near   *seal.Sealer
 	opener *seal.Opener
 	prf    *keys.PRF
 }
@@ -66,7 +67,7 @@ func newSite(t testing.TB) site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return site{s, sealer, opener, prf}
+	return site{s, sealer, seal.NewNearSealer(keys.LocalTap, enc, signer), opener, prf}
 }
 
 func header(prf *keys.PRF) seal.Header {
@@ -107,9 +108,9 @@ func TestRoundTrip(t *testing.T) {
 		}},
 		{"many", nginxLines(3000, 1)},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		roundTrip := func(t *testing.T, sealer *seal.Sealer) {
 			h := header(s.prf)
-			msg, head, err := s.sealer.Seal(h, tc.lines)
+			msg, head, err := sealer.Seal(h, tc.lines)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +135,9 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatalf("line %d differs: origin %+v, %d of %d bytes", i, l.Origin, l.Text.Len(), l.Length)
 				}
 			}
-		})
+		}
+		t.Run(tc.name, func(t *testing.T) { roundTrip(t, s.sealer) })
+		t.Run(tc.name+", near", func(t *testing.T) { roundTrip(t, s.near) })
 	}
 }
 

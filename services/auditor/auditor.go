@@ -39,11 +39,12 @@ const (
 // Config holds the limits of a chunk.
 type Config struct {
 	// MaxRows closes a chunk at this many lines. Default 100,000: each chunk
-	// costs some ten statements whatever its size, and memory grows with it.
+	// costs some ten statements whatever its size, each of its parts is merged with
+	// others, and memory grows with it.
 	MaxRows int
-	// MaxAge closes a chunk this long after its first batch. Default 500 ms.
-	// A chunk of few lines without findings waits five times as long: see
-	// building.late.
+	// MaxAge closes a chunk this long after its first batch. Default 500 ms. A
+	// chunk waits longer for MaxRows while more batches wait in the broker, and
+	// one of few lines without findings for more of them: see building.late.
 	MaxAge time.Duration
 	// Parallel is how many batches of a partition are processed at once.
 	// Default the number of cores.

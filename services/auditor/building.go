@@ -35,10 +35,11 @@ type building struct {
 	taken      uint64      // how often the chunk was taken over, this time included
 	checked    time.Time   // when the chunk was last known to be this worker's
 	scratch    []byte
-	entries    []*audit.Entry // scratch: those of a part
+	entries    []*audit.Entry // scratch: those that are not encoded yet
 	lines      int
 	messages   int
 	whole      bool // the last part added ended its message
+	behind     bool // more messages waited in the broker when it was added
 }
 
 // maxGaps is how many raised gaps a worker remembers; past it, it forgets all,
@@ -67,7 +68,7 @@ func (b *building) begin(c *audit.Chunk) {
 	}
 	b.links = map[string]audit.Link{}
 	b.missing, b.tallies = map[sourceHour]uint64{}, map[string]Tally{}
-	b.lines, b.messages, b.whole = 0, 0, false
+	b.lines, b.messages, b.whole, b.behind = 0, 0, false, false
 }
 
 // looks is how often within MaxAge a chunk is looked at that may be due.
@@ -85,6 +86,11 @@ const (
 	calmChunks = 4
 )
 
+// behindAges is how many times MaxAge a chunk waits at most for MaxRows while more
+// messages wait in the broker: closing it earlier would show its rows earlier, and
+// all that follow later.
+const behindAges = 3
+
 // late reports whether a chunk that was looked at some times should close. Each
 // costs some ten statements and files for hundreds of columns, which a quiet
 // site would pay twice a second for a handful of lines. A finding is told
@@ -97,7 +103,7 @@ func (b *building) late(looked, calm int) bool {
 		wait = calmAges
 	}
 	switch {
-	case looked < looks:
+	case looked < looks, b.behind && looked < behindAges*looks:
 		return false
 	case len(b.findings)+len(b.rejections) > 0, looked >= wait*looks:
 		return true
@@ -111,27 +117,9 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		return failed
 	}
 	batch := it.batch
-	b.entries = b.entries[:0]
-	var hour time.Time // of the last entry
-	var last *audit.Entry
-	for i := range batch.Entries {
-		e := &batch.Entries[i]
-		if e.Skip {
-			continue
-		}
-		e.Chunk, e.Version, e.Row = b.chunk.ID, b.chunk.Version, uint32(b.rows.Count())
-		b.scratch = ledger.AppendEntry(b.scratch[:0], e)
-		b.rows.Add(b.scratch)
-		if !b.kept.Entry(e) {
-			b.entries = append(b.entries, e)
-		}
-		last = e
-	}
-	if last != nil {
-		hour = last.EventTime.Truncate(time.Hour)
-	}
-	if err := b.block.AppendAll(b.entries); err != nil {
-		return fmt.Errorf("failed to encode the entries: %w", err)
+	hour, err := b.addEntries(batch)
+	if err != nil {
+		return err
 	}
 	if err := b.sealOriginals(a, batch); err != nil {
 		return err
@@ -173,6 +161,45 @@ func (b *building) add(a *Auditor, it *work, failed error) error {
 		if it.missing > 0 {
 			b.missing[sourceHour{batch.Source, hour}] += it.missing
 		}
+	}
+	return nil
+}
+
+// addEntries hashes and encodes the entries of a part, and returns the hour of the
+// last one.
+func (b *building) addEntries(batch *audit.Batch) (hour time.Time, err error) {
+	b.entries = b.entries[:0]
+	var last *audit.Entry
+	for i := range batch.Entries {
+		e := &batch.Entries[i]
+		if e.Skip {
+			continue
+		}
+		e.Chunk, e.Version, e.Row = b.chunk.ID, b.chunk.Version, uint32(b.rows.Count())
+		b.scratch = ledger.AppendEntry(b.scratch[:0], e)
+		b.rows.Add(b.scratch)
+		last = e
+		if b.kept.Entry(e) {
+			continue
+		}
+		if b.entries = append(b.entries, e); len(b.entries) == store.RowsAtOnce {
+			if err := b.encode(); err != nil {
+				return hour, err
+			}
+		}
+	}
+	if last != nil {
+		hour = last.EventTime.Truncate(time.Hour)
+	}
+	return hour, b.encode()
+}
+
+// encode adds the entries to the block: some at a time, while the core that hashed
+// them has them in its cache.
+func (b *building) encode() error {
+	err := b.block.AppendAll(b.entries)
+	if b.entries = b.entries[:0]; err != nil {
+		return fmt.Errorf("failed to encode the entries: %w", err)
 	}
 	return nil
 }

@@ -27,7 +27,8 @@ func (c *Coverage) Spans() (n int) {
 	return n
 }
 
-// Late is late of a chunk with so many lines and findings.
-func Late(lines, findings, looked, calm int) bool {
-	return (&building{lines: lines, findings: make([]audit.Finding, findings)}).late(looked, calm)
+// Late is late of a chunk with so many lines and findings, behind which more
+// messages wait or do not.
+func Late(lines, findings, looked, calm int, behind bool) bool {
+	return (&building{lines: lines, findings: make([]audit.Finding, findings), behind: behind}).late(looked, calm)
 }

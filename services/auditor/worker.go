@@ -318,18 +318,14 @@ func (w *worker) assemble(ctx context.Context, parts <-chan *work, built chan<- 
 				return err
 			}
 			w.free <- it.batch
-			if b.whole && (late || b.lines >= w.a.cfg.MaxRows || w.awaited(it)) {
+			b.behind = it.until < w.p.HighWatermark()
+			if b.whole && (late || b.lines >= w.a.cfg.MaxRows || !b.behind && w.a.tallies.watched()) {
 				if err := flush(); err != nil {
 					return err
 				}
 			}
 		}
 	}
-}
-
-// awaited reports whether somebody waits for lines and there are none after it.
-func (w *worker) awaited(it *work) bool {
-	return it.until >= w.p.HighWatermark() && w.a.tallies.watched()
 }
 
 // store commits chunks one after the other.

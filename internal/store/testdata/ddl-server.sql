@@ -623,6 +623,10 @@ SETTINGS non_replicated_deduplication_window = 1000;
 
 INSERT INTO migrations VALUES (10, '00010_sweeps.sql', '64264450c346146792cb6ece1688840a89f6bfac02fc6610f4c3135f4475dd22', now64(3));
 
+ALTER TABLE entries_all MODIFY SETTING merge_selector_base = 1000;
+
+INSERT INTO migrations VALUES (11, '00011_merges.sql', '39684a48488bfd1a857b01650cf99227c5bea3533fdeb641e3ece504aaa7b7c2', now64(3));
+
 DROP VIEW IF EXISTS entries_hourly_filled;
 
 DROP VIEW IF EXISTS completeness_of_entries;
