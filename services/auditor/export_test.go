@@ -1,6 +1,10 @@
 package auditor
 
-import "github.com/tallystick/tallystick/audit"
+import (
+	"context"
+
+	"github.com/tallystick/tallystick/audit"
+)
 
 // Coverage is coverage for property tests.
 type Coverage = coverage
@@ -31,4 +35,11 @@ func (c *Coverage) Spans() (n int) {
 // messages wait or do not.
 func Late(lines, findings, looked, calm int, behind bool) bool {
 	return (&building{lines: lines, findings: make([]audit.Finding, findings), behind: behind}).late(looked, calm)
+}
+
+// FillVersion stores version c of a chunk without a line as a replay does.
+func FillVersion(ctx context.Context, s ReplayStore, c *audit.Chunk) error {
+	b := newBuilding(map[string]bool{})
+	b.begin(c)
+	return (&Replayer{deps: ReplayDeps{Store: s}}).fill(ctx, b, func(context.Context) error { return nil })
 }

@@ -135,7 +135,7 @@ func (r *Replayer) chunk(ctx context.Context, stages Processor, old *audit.Chunk
 		return nil, err
 	}
 	next.Until, next.Streams = old.Until, old.Streams
-	if err := r.write(ctx, b, func() error { return r.deps.Store.TakeOff(ctx, &next) }); err != nil {
+	if err := r.write(ctx, b, func(ctx context.Context) error { return r.deps.Store.TakeOff(ctx, &next) }); err != nil {
 		return nil, err
 	}
 	return &next, r.show(ctx, &next)
@@ -242,7 +242,7 @@ func (r *Replayer) keep(ctx context.Context, old *audit.Chunk, b *building) erro
 
 // write stores a version of a chunk; besides is what belongs to it and is none
 // of its rows. What fails before the version closes leaves nothing.
-func (r *Replayer) write(ctx context.Context, b *building, besides func() error) error {
+func (r *Replayer) write(ctx context.Context, b *building, besides func(context.Context) error) error {
 	ledger.SortRejections(b.rejections)
 	ledger.SortFindings(b.findings)
 	b.closeVault()
@@ -250,38 +250,37 @@ func (r *Replayer) write(ctx context.Context, b *building, besides func() error)
 	if err := r.fill(ctx, b, besides); err != nil {
 		return errors.Join(err, r.drop(ctx, b.chunk.Key()))
 	}
-	if err := r.deps.Store.CloseChunk(ctx, b.chunk); err != nil {
+	if err := r.deps.Store.CloseChunk(context.WithoutCancel(ctx), b.chunk); err != nil {
 		return err
 	}
 	r.a.linked(b)
 	return nil
 }
 
-// fill stores what a version has.
-func (r *Replayer) fill(ctx context.Context, b *building, besides func() error) error {
+// fill stores what a version has. An insert that is given up may come in all the
+// same, behind whatever drops the version: so ctx ends it between inserts only.
+func (r *Replayer) fill(ctx context.Context, b *building, besides func(context.Context) error) error {
 	s, c := r.deps.Store, b.chunk
-	if err := s.OpenChunk(ctx, c); err != nil {
-		return err
-	}
-	if b.block.Rows() > 0 {
-		if err := s.InsertEntries(ctx, c, b.block); err != nil {
+	for _, insert := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.OpenChunk(ctx, c) },
+		func(ctx context.Context) error {
+			if b.block.Rows() == 0 {
+				return nil
+			}
+			return s.InsertEntries(ctx, c, b.block)
+		},
+		func(ctx context.Context) error { return b.storeOriginals(ctx, s) },
+		func(ctx context.Context) error { return b.storeLinks(ctx, s) },
+		func(ctx context.Context) error { return s.InsertRejectionsBut(ctx, c, b.rejections, nil) },
+		func(ctx context.Context) error { return s.InsertFindingsBut(ctx, c, b.findings, nil) },
+		besides,
+	} {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-	}
-	if err := b.storeOriginals(ctx, s); err != nil {
-		return err
-	}
-	if err := b.storeLinks(ctx, s); err != nil {
-		return err
-	}
-	if err := s.InsertRejectionsBut(ctx, c, b.rejections, nil); err != nil {
-		return err
-	}
-	if err := s.InsertFindingsBut(ctx, c, b.findings, nil); err != nil {
-		return err
-	}
-	if err := besides(); err != nil {
-		return err
+		if err := insert(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
 	}
 	begun, _, err := s.Attempt(ctx, c.ID, c.Version)
 	if err == nil && !begun {

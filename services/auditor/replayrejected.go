@@ -69,7 +69,7 @@ func (r *Replayer) page(ctx context.Context, stages Processor, page []audit.Reje
 	if len(read) == 0 {
 		return nil
 	}
-	if err := r.write(ctx, b, func() error { return r.deps.Store.Replayed(ctx, c, read) }); err != nil {
+	if err := r.write(ctx, b, func(ctx context.Context) error { return r.deps.Store.Replayed(ctx, c, read) }); err != nil {
 		return err
 	}
 	out.add(c)
