@@ -27,6 +27,7 @@ func TestFailingStep(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
+			r.month = 200 // a chunk has several
 			hook, fired := once(step)
 			r.store.set(hook)
 			tp := r.tap("b1", "shop.log")

@@ -90,7 +90,7 @@ func newRig(t *testing.T) *rig {
 	must(t, err)
 	cluster := brokertest.Start(t)
 	*r = rig{wire: wire, log: r.log, t: t, vault: vault{pair: pair}, store: &faulty{Store: opened}, client: brokertest.Open(t, cluster), cluster: cluster,
-		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{}, month: 200,
+		keys: k, site: site, sealer: sealer, controls: controls, published: map[string]int{}, month: 100_000,
 		cfg: auditor.Config{MaxRows: 300, MaxAge: 20 * time.Millisecond, Parallel: 2}}
 	return r
 }
