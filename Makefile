@@ -27,8 +27,9 @@ build: ## Build bin/tallystick
 run: fetch build ## Start everything embedded with a living demo on http://127.0.0.1:8080
 	@$(BIN) run --demo --data demo
 
-test: fetch ## Run every test that needs no installed server
-	@GOGC=400 $(GO) test -vet=off -p 4 -exec 'env -u GOGC' ./services ./services/auditor ./cmd/tallystick ./... # GOGC: for the compiler; the longest first: the others run beside them
+test: ## Run every test that needs no installed server
+	@export GOGC=400; scripts/fetch.sh & fetch=$$!; $(GO) build ./... && wait $$fetch && \
+	$(GO) test -vet=off -p 4 ./services/auditor ./services ./cmd/tallystick ./... # the longest first: the others run beside them
 
 test-race: fetch ## The same under the race detector
 	@CGO_ENABLED=1 $(GO) test -race ./...
