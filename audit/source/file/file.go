@@ -202,14 +202,11 @@ func (t *Tailer) Next(ctx context.Context) (*source.Run, error) {
 		} else {
 			continue
 		}
-		if t.cfg.Once {
-			if err := t.deps.State.Flush(); err != nil {
-				return nil, err
-			}
-			return nil, io.EOF
-		}
-		if err := t.deps.State.saveIfDue(); err != nil {
+		if err := t.deps.State.Flush(); err != nil {
 			return nil, err
+		}
+		if t.cfg.Once {
+			return nil, io.EOF
 		}
 		if err := t.wait(ctx); err != nil {
 			return nil, err

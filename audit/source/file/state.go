@@ -20,12 +20,9 @@ const (
 	// tailWindow is how many bytes before a position are marked, to know the
 	// file again.
 	tailWindow = 256
-	// saveEvery bounds how often positions are written, and saveSeldom where less
-	// than muchSent bytes were acknowledged meanwhile. What was sent since is
+	// saveEvery bounds how often positions are written. What was sent since is
 	// read again after a crash, and the record drops it.
-	saveEvery  = time.Second
-	saveSeldom = 5 * time.Second
-	muchSent   = 1 << 20
+	saveEvery = time.Second
 	// keepGone is how many records of files that are gone are kept, so that
 	// the same file coming back counts once.
 	keepGone     = 2000
@@ -81,7 +78,6 @@ type State struct {
 	mu      sync.Mutex
 	streams map[string][]*cursor // by stream, oldest generation first
 	dirty   bool
-	sent    int64 // bytes acknowledged since it was written, about
 
 	saving sync.Mutex
 	saved  time.Time // guarded by saving
@@ -149,13 +145,7 @@ func (s *State) Flush() error {
 func (s *State) saveIfDue() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	s.mu.Lock()
-	every := saveEvery
-	if s.sent < muchSent {
-		every = saveSeldom
-	}
-	s.mu.Unlock()
-	if time.Since(s.saved) < every {
+	if time.Since(s.saved) < saveEvery {
 		return nil
 	}
 	return s.save()
@@ -169,7 +159,7 @@ func (s *State) save() error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.dirty, s.sent = false, 0
+	s.dirty = false
 	doc := struct {
 		Version int      `json:"version"`
 		Streams []record `json:"streams"`
@@ -220,7 +210,6 @@ func (s *State) ack(r *read) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := r.cursor
-	s.sent += int64(r.end.offset - c.Offset)
 	c.Offset = r.end.offset
 	c.Tail, c.TailLength = s.mark("tail", r.end.tail), len(r.end.tail)
 	c.Size, c.Modified = r.end.size, r.end.modified.UnixNano()
