@@ -28,8 +28,8 @@ run: fetch build ## Start everything embedded with a living demo on http://127.0
 	@$(BIN) run --demo --data demo
 
 test: ## Run every test that needs no installed server
-	@export GOGC=400; scripts/fetch.sh & fetch=$$!; $(GO) build ./services && wait $$fetch && \
-	$(GO) test -vet=off -p 4 ./services/auditor ./services ./cmd/tallystick ./... # the longest first: the others run beside them
+	@scripts/fetch.sh & fetch=$$!; GOGC=off GOMEMLIMIT=1GiB $(GO) build ./services && wait $$fetch && \
+	GOGC=400 $(GO) test -vet=off -p 4 ./services/auditor ./services ./cmd/tallystick ./... # the longest first: the others run beside them
 
 test-race: fetch ## The same under the race detector
 	@CGO_ENABLED=1 $(GO) test -race ./...
