@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -114,8 +115,13 @@ type ColumnDef struct {
 	As   string `yaml:"as"`
 }
 
-// Definitions reads the embedded definitions, by kind.
-func Definitions() (map[string]*Definition, error) {
+// Definitions are the embedded definitions, by kind: read once a process, and
+// not to be changed.
+func Definitions() (map[string]*Definition, error) { return definitions() }
+
+var definitions = sync.OnceValues(readDefinitions)
+
+func readDefinitions() (map[string]*Definition, error) {
 	names, err := fs.Glob(templates.Reports, "reports/*.yaml")
 	if err != nil {
 		return nil, err

@@ -196,15 +196,21 @@ func (s *site) verify() *services.VerifyResult {
 	return res
 }
 
+// pause is how long a poll waits, the longer the more often it has asked: each
+// question to the store costs the processor as much as what it waits for.
+func pause(asked int) time.Duration {
+	return min(time.Duration(20*(asked+1))*time.Millisecond, 200*time.Millisecond)
+}
+
 // wait polls until ok or a deadline.
 func wait(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
-	for !ok() {
+	for asked := 0; !ok(); asked++ {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pause(asked))
 	}
 }
 
@@ -212,7 +218,10 @@ func wait(t *testing.T, what string, ok func() bool) {
 func (s *site) waitCount(n int, sql string) {
 	s.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
-	for last := -1; ; time.Sleep(20 * time.Millisecond) {
+	for last, asked := -1, 0; ; asked++ {
+		if asked > 0 {
+			time.Sleep(pause(asked))
+		}
 		got := s.count(sql)
 		switch {
 		case got == n:

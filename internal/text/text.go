@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -25,9 +26,13 @@ var Languages = []string{"en", "pt-BR"}
 // Catalogue holds the messages of all languages.
 type Catalogue struct{ bundle *i18n.Bundle }
 
-// Load reads the embedded catalogue. It fails when a message of the first
-// language has no translation or a file is malformed.
-func Load() (*Catalogue, error) {
+// Load reads the embedded catalogue, once a process. It fails when a message of
+// the first language has no translation or a file is malformed.
+func Load() (*Catalogue, error) { return loaded() }
+
+var loaded = sync.OnceValues(load)
+
+func load() (*Catalogue, error) {
 	b := i18n.NewBundle(language.English)
 	b.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
 	ids := map[string]map[string]bool{}
