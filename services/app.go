@@ -41,7 +41,8 @@ type Options struct {
 	// Private keeps the local socket closed: the process is one command's own.
 	Private bool
 
-	erasureStep func(name string) error // of tests
+	registersOnly bool                    // keys and registers are opened, and nothing over them
+	erasureStep   func(name string) error // of tests
 }
 
 // App is one process: the parts that its targets name, and what they share.
@@ -110,14 +111,34 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	for _, step := range []struct {
-		name string
-		f    func(context.Context) error
-	}{
+	steps := []step{
 		{"data folder", a.openData},
 		{"keys", a.openKeys},
-		{"vault", a.openVault},
 		{"registers", a.openRegisters},
+	}
+	if !o.registersOnly {
+		steps = append(steps, a.openParts()...)
+	}
+	for _, s := range steps {
+		if err := s.f(ctx); err != nil {
+			return nil, fmt.Errorf("failed to open the %s: %w", s.name, err)
+		}
+	}
+	a.dir.opened()
+	return a, nil
+}
+
+// step is one of New.
+type step struct {
+	name string
+	f    func(context.Context) error
+}
+
+// openParts are the steps over keys and registers.
+func (a *App) openParts() []step {
+	return []step{
+		{"message catalogue", a.openTexts},
+		{"vault", a.openVault},
 		{"declarations", a.loadDeclarations},
 		{"Kafka", a.openBroker},
 		{"ClickHouse", a.openStore},
@@ -133,13 +154,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		{"tap", a.openTap},
 		{"metrics", a.openMetrics},
 		{"local socket", a.openLocal},
-	} {
-		if err := step.f(ctx); err != nil {
-			return nil, fmt.Errorf("failed to open the %s: %w", step.name, err)
-		}
 	}
-	a.dir.opened()
-	return a, nil
 }
 
 // has reports whether the process runs a target.

@@ -16,28 +16,12 @@ const patience = 5 * time.Second
 // stops. An instance that is just starting, or another short command, is waited
 // for: patience long.
 func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (Operations, func() error, error) {
-	if home := c.Home(); home != c.Data { // acts are those of the installation's own process
-		own := *c
-		own.Data, own.Installation, c = home, "", &own
+	client, a, err := attach(ctx, c, Options{Version: version, Logger: log})
+	if err != nil {
+		return nil, nil, err
 	}
-	var a *App
-	for began := time.Now(); a == nil; {
-		if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
-			return client, func() error { return nil }, nil
-		}
-		var err error
-		a, err = New(ctx, Options{Config: c, Targets: []string{"auditor", "ledger"}, Version: version, Logger: log, Private: true})
-		switch {
-		case err == nil:
-		case !errors.Is(err, errInUse) || time.Since(began) > patience:
-			return nil, nil, err
-		default:
-			select {
-			case <-ctx.Done():
-				return nil, nil, err
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
+	if client != nil {
+		return client, func() error { return nil }, nil
 	}
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -48,6 +32,43 @@ func Attach(ctx context.Context, c *Config, version string, log *slog.Logger) (O
 		stop()
 		return errors.Join(err, <-ended, a.Close())
 	}, nil
+}
+
+// AttachRegisters is Attach for acts on keys and registers. Without a running
+// instance it opens nothing else, which takes a fraction of the time.
+func AttachRegisters(ctx context.Context, c *Config, version string, log *slog.Logger) (RegisterOperations, func() error, error) {
+	client, a, err := attach(ctx, c, Options{Version: version, Logger: log, registersOnly: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if client != nil {
+		return client, func() error { return nil }, nil
+	}
+	return a, a.Close, nil
+}
+
+// attach returns the client of the instance that runs, or an App in this
+// process.
+func attach(ctx context.Context, c *Config, o Options) (*Client, *App, error) {
+	if home := c.Home(); home != c.Data { // acts are those of the installation's own process
+		own := *c
+		own.Data, own.Installation, c = home, "", &own
+	}
+	o.Config, o.Targets, o.Private = c, []string{"auditor", "ledger"}, true
+	for began := time.Now(); ; {
+		if client := dialLocal(socketPath(c.Data), c.Data); client != nil {
+			return client, nil, nil
+		}
+		a, err := New(ctx, o)
+		if err == nil || !errors.Is(err, errInUse) || time.Since(began) > patience {
+			return nil, a, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // settle gives a leaf to every chunk that has closed, so that a short-lived

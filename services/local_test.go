@@ -83,7 +83,16 @@ func TestActsThroughTheSocket(t *testing.T) {
 	_, berr = s.app.Render(ctx, r)
 	same(t, "no such report", 0, 0, aerr, berr)
 
-	if err := client.AddUser(ctx, services.UserRequest{Name: "anna", Password: "correct horse battery", Roles: []string{"auditor"}}); err != nil {
+	accounts, end, err := services.AttachRegisters(ctx, s.cfg, "test", discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accounts, ok := accounts.(*services.Client); !ok {
+		t.Error("the running instance was not found for its registers")
+	} else if err := accounts.AddUser(ctx, services.UserRequest{Name: "anna", Password: "correct horse battery", Roles: []string{"auditor"}}); err != nil {
+		t.Error(err)
+	}
+	if err := end(); err != nil {
 		t.Error(err)
 	}
 	aerr = client.AddUser(ctx, services.UserRequest{Name: "anna", Password: "correct horse battery", Roles: []string{"auditor"}})

@@ -25,14 +25,16 @@ import (
 )
 
 func (a *App) openData(ctx context.Context) (err error) {
-	if a.texts, err = text.Load(); err != nil {
-		return err
-	}
 	if a.dir, err = openDataDir(ctx, a.cfg.Data, a.cfg.Home(), a.opts.Targets); err != nil {
 		return err
 	}
 	a.onStop("data folder", func() error { a.dir.close(); return nil })
 	return nil
+}
+
+func (a *App) openTexts(context.Context) (err error) {
+	a.texts, err = text.Load()
+	return err
 }
 
 func (a *App) openKeys(ctx context.Context) (err error) {

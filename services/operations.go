@@ -13,6 +13,7 @@ import (
 // the same act either way. Each act is in the trail, under the OS user, before
 // it happens.
 type Operations interface {
+	RegisterOperations
 	Ingest(ctx context.Context, r IngestRequest, progress func(Progress)) (*IngestSummary, error)
 	Replay(ctx context.Context, r ReplayRequest, progress func(Progress)) (*ReplaySummary, error)
 	Query(ctx context.Context, r QueryRequest) (*QueryResult, error)
@@ -23,19 +24,24 @@ type Operations interface {
 	Evidence(ctx context.Context, r EvidenceRequest) (*EvidenceResult, error)
 	WatcherKey(ctx context.Context) (*WatcherKeyResult, error)
 	RegisterGrant(ctx context.Context, r GrantDocument) (*GrantRegistered, error)
+	Erase(ctx context.Context, r EraseRequest) (*EraseResult, error)
+	Decide(ctx context.Context, r DecideRequest) error
+	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
+	Who(ctx context.Context, r WhoRequest) (*WhoResult, error)
+}
+
+// RegisterOperations are the acts that need nothing of an installation but its
+// keys and registers.
+type RegisterOperations interface {
 	AddUser(ctx context.Context, r UserRequest) error
 	ResetPassword(ctx context.Context, r UserRequest) error
 	ImportRequests(ctx context.Context, r ImportRequest) (*ImportResult, error)
-	Erase(ctx context.Context, r EraseRequest) (*EraseResult, error)
-	Decide(ctx context.Context, r DecideRequest) error
 	Keys(ctx context.Context) (*KeyList, error)
 	Rotate(ctx context.Context, r RotateRequest) (*RotateResult, error)
 	SetKey(ctx context.Context, r SetKeyRequest) error
 	RequestKeyAct(ctx context.Context, r KeyActRequest) (*KeyActRequested, error)
 	WebhookSecret(ctx context.Context) (*WebhookSecretResult, error)
 	BackupKeys(ctx context.Context, r BackupRequest) (*BackupResult, error)
-	RewrapKEK(ctx context.Context, r RewrapRequest) (*RewrapResult, error)
-	Who(ctx context.Context, r WhoRequest) (*WhoResult, error)
 	AddHold(ctx context.Context, h Hold) (*Hold, error)
 	LiftHold(ctx context.Context, r LiftRequest) error
 	Holds(ctx context.Context) (*HoldList, error)

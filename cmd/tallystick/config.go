@@ -93,7 +93,7 @@ func (c *cli) requestsCommand() *cobra.Command {
 			if err != nil {
 				return &text.Hint{Err: fmt.Errorf("failed to read %s", args[0]), Hint: "check the path"}
 			}
-			return c.withNewOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withNewRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				res, err := ops.ImportRequests(cmd.Context(), services.ImportRequest{Name: args[0], Data: b})
 				if err != nil {
 					return err

@@ -47,7 +47,7 @@ func (c *cli) holdAdd() *cobra.Command {
 			if named := h.Source+h.Class+from+to+h.Request != "" || len(h.Subjects) > 0; named == everything {
 				return &text.Hint{Err: errors.New("hold add needs what to hold, or --everything"), Hint: `tallystick hold add --reason "matter 17" --source shop`}
 			}
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				made, err := ops.AddHold(cmd.Context(), h)
 				if err == nil {
 					fmt.Fprintf(c.out, "hold %d\n", made.ID)
@@ -76,7 +76,7 @@ func (c *cli) holdLift() *cobra.Command {
 			if r.ID, err = strconv.ParseInt(args[0], 10, 64); err != nil || r.ID < 1 {
 				return &text.Hint{Err: errors.New("that is not the number of a hold"), Hint: "tallystick hold list"}
 			}
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error { return ops.LiftHold(cmd.Context(), r) })
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error { return ops.LiftHold(cmd.Context(), r) })
 		},
 	}
 	cmd.Flags().StringVar(&r.Reason, "reason", "", "why")
@@ -88,7 +88,7 @@ func (c *cli) holdList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the holds, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				l, err := ops.Holds(cmd.Context())
 				if err != nil {
 					return err

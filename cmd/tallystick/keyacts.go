@@ -19,7 +19,7 @@ func (c *cli) requestKeyAct(cmd *cobra.Command, r services.KeyActRequest) (err e
 	if r.Password, err = c.currentPassword(); err != nil {
 		return err
 	}
-	return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+	return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 		res, err := ops.RequestKeyAct(cmd.Context(), r)
 		if err == nil {
 			fmt.Fprintf(c.out, "approval %d: %s\nanother person with the role key_officer decides: tallystick approve %d --user NAME, or Approvals in the console\n", res.Approval, res.Object, res.Approval)

@@ -33,7 +33,7 @@ func (c *cli) keysBackup() *cobra.Command {
 					return err
 				}
 			}
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				res, err := ops.BackupKeys(cmd.Context(), r)
 				if err != nil {
 					return err
@@ -129,7 +129,7 @@ func (c *cli) keysWebhook() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "webhook -o FILE", Short: "Write the newest secret of webhooks, for their receivers", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				r, err := ops.WebhookSecret(cmd.Context())
 				if err != nil {
 					return err

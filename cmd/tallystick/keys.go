@@ -34,7 +34,7 @@ func (c *cli) keysCommand() *cobra.Command {
 			if folder != "" || o.store != "" {
 				return show(c.folderKeys(folder, &o))
 			}
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error { return show(ops.Keys(cmd.Context())) })
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error { return show(ops.Keys(cmd.Context())) })
 		},
 	}
 	list.Flags().StringVar(&folder, "keys", "", "the folder of keys of a person, a reader or a custodian instead")
@@ -58,7 +58,7 @@ func (c *cli) keysCreate() *cobra.Command {
 				return &text.Hint{Err: errors.New("--domain and --file belong together"), Hint: "tallystick keys create --domain newsletter --file newsletter.keys"}
 			}
 			if domain == "" {
-				return c.withNewOperations(cmd.Context(), func(ops services.Operations) error {
+				return c.withNewRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 					l, err := ops.Keys(cmd.Context())
 					if err != nil {
 						return err
@@ -98,7 +98,7 @@ func (c *cli) keysRotate() *cobra.Command {
 		Args: cobra.MatchAll(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Key = args[0]
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				res, err := ops.Rotate(cmd.Context(), r)
 				if err == nil {
 					fmt.Fprintln(c.out, res.Key)
@@ -116,7 +116,7 @@ func (c *cli) keysSet(verb string, enabled bool) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withOperations(cmd.Context(), func(ops services.Operations) error {
+			return c.withRegisters(cmd.Context(), func(ops services.RegisterOperations) error {
 				return ops.SetKey(cmd.Context(), services.SetKeyRequest{ID: args[0], Enabled: enabled})
 			})
 		},

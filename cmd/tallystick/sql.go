@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -14,41 +13,6 @@ import (
 	"github.com/tallystick/tallystick/internal/text"
 	"github.com/tallystick/tallystick/services"
 )
-
-// withOperations runs f on the instance that works on the data folder, or on
-// one of its own if there is none. A folder that nothing was kept in yet is an
-// error: it is more often a wrong path than an empty record.
-func (c *cli) withOperations(ctx context.Context, f func(services.Operations) error) error {
-	cfg, err := c.config()
-	if err != nil {
-		return err
-	}
-	if !services.Installed(cfg.Home()) {
-		return &text.Hint{
-			Err:  fmt.Errorf("there is no installation in the data folder %s", cfg.Home()),
-			Hint: "give the folder with --data, or make one with tallystick run or tallystick ingest",
-		}
-	}
-	return c.withNewOperations(ctx, f)
-}
-
-// withNewOperations is withOperations for commands with which an installation
-// may begin.
-func (c *cli) withNewOperations(ctx context.Context, f func(services.Operations) error) error {
-	cfg, err := c.config()
-	if err != nil {
-		return err
-	}
-	ops, closeOps, err := services.Attach(ctx, cfg, version, logger(c.err, "warn"))
-	if err != nil {
-		return err
-	}
-	err = f(ops)
-	if cerr := closeOps(); err == nil {
-		err = cerr
-	}
-	return err
-}
 
 func (c *cli) sqlCommand() *cobra.Command {
 	var format string

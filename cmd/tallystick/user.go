@@ -20,22 +20,22 @@ func (c *cli) userCommand() *cobra.Command {
 	var roles []string
 	add := &cobra.Command{Use: "add NAME --role ROLE", Short: "Add an account; the password comes by prompt or standard input", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.account(cmd.Context(), services.UserRequest{Name: args[0], Roles: roles}, services.Operations.AddUser)
+			return c.account(cmd.Context(), services.UserRequest{Name: args[0], Roles: roles}, services.RegisterOperations.AddUser)
 		}}
 	add.Flags().StringSliceVar(&roles, "role", []string{"officer"}, "officer, auditor, engineer, key_officer, administrator; may be given again")
 	cmd.AddCommand(add, &cobra.Command{Use: "reset NAME", Short: "Set a new password", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.account(cmd.Context(), services.UserRequest{Name: args[0]}, services.Operations.ResetPassword)
+			return c.account(cmd.Context(), services.UserRequest{Name: args[0]}, services.RegisterOperations.ResetPassword)
 		}})
 	return cmd
 }
 
-func (c *cli) account(ctx context.Context, r services.UserRequest, act func(services.Operations, context.Context, services.UserRequest) error) error {
+func (c *cli) account(ctx context.Context, r services.UserRequest, act func(services.RegisterOperations, context.Context, services.UserRequest) error) error {
 	var err error
 	if r.Password, err = c.password(); err != nil {
 		return err
 	}
-	return c.withNewOperations(ctx, func(ops services.Operations) error { return act(ops, ctx, r) })
+	return c.withNewRegisters(ctx, func(ops services.RegisterOperations) error { return act(ops, ctx, r) })
 }
 
 // password reads a password twice from the terminal, or one line of standard
