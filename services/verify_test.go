@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,15 +14,29 @@ import (
 	"github.com/tallystick/tallystick/services"
 )
 
-// tamper runs statements in the store of a site on which nothing runs, as
-// someone with the machine could.
-func (s *site) tamper(statements ...string) {
+// serveStore opens the store of a site on which nothing runs as a server, which
+// the site uses from its next start on: so that it can be tampered with.
+func (s *site) serveStore() *clickhouse.Engine {
 	s.t.Helper()
 	e, err := clickhouse.Open(s.cfg.Data+"/clickhouse", clickhouse.Options{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = e.Close() }()
+	srv := httptest.NewServer(e.Handler())
+	s.cfg.ClickHouse.Address = srv.URL
+	s.t.Cleanup(func() {
+		s.stop()
+		srv.Close()
+		if err := e.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return e
+}
+
+// tamper runs statements in a store, as someone with the machine could.
+func (s *site) tamper(e *clickhouse.Engine, statements ...string) {
+	s.t.Helper()
 	for _, sql := range statements {
 		q := url.Values{"database": {"tallystick"}, "mutations_sync": {"2"}}
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://clickhouse/?"+q.Encode(), strings.NewReader(sql))
@@ -52,6 +67,7 @@ func TestVerifyNamesTheRow(t *testing.T) {
 	}
 	row := s.rows("SELECT chunk, row, url_template, stream, offset FROM entries WHERE row = 123")[0]
 	s.stop()
+	e := s.serveStore()
 	where := "WHERE chunk = '" + row[0] + "' AND row = 123 SETTINGS mutations_sync = 2"
 	raised := 0
 	for _, tc := range []struct {
@@ -75,7 +91,7 @@ func TestVerifyNamesTheRow(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s.t = t
-			s.tamper(tc.do...)
+			s.tamper(e, tc.do...)
 			s.start("ledger", "auditor")
 			v := s.verify()
 			if v.OK || len(v.Faults) == 0 {
@@ -98,7 +114,7 @@ func TestVerifyNamesTheRow(t *testing.T) {
 			if tc.undo == nil {
 				return
 			}
-			s.tamper(tc.undo...)
+			s.tamper(e, tc.undo...)
 			s.start("ledger", "auditor")
 			if v := s.verify(); !v.OK {
 				t.Errorf("put back: %v", v.Faults)
