@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/audit/alert/webhook"
+	"github.com/tallystick/tallystick/internal/registers"
 	"github.com/tallystick/tallystick/internal/store/storetest"
 	"github.com/tallystick/tallystick/services"
 )
@@ -90,6 +91,7 @@ func (s *site) open(targets ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	app.Registers().SetPasswordCost(registers.PasswordCost{Passes: 1, Memory: 64, Lanes: 1})
 	s.app = app
 }
 

@@ -25,8 +25,9 @@ var ErrNotFound = errors.New("not found in the registers")
 
 // DB is the open registers. It is safe for use by several goroutines.
 type DB struct {
-	sql *sql.DB
-	now func() time.Time
+	sql       *sql.DB
+	now       func() time.Time
+	passwords PasswordCost
 }
 
 // Open opens the SQLite file at path, creates it if it is missing and brings it
@@ -50,7 +51,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("failed to migrate the registers: %w", err)
 	}
-	return &DB{sql: db, now: time.Now}, nil
+	return &DB{sql: db, now: time.Now, passwords: recommendedCost}, nil
 }
 
 // Close closes the database.

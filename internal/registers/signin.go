@@ -43,7 +43,7 @@ func (d *DB) SignInLinkValid(ctx context.Context, token string) error {
 
 // FirstUser uses the link up and makes the first account, both or neither.
 func (d *DB) FirstUser(ctx context.Context, token, name, password string, roles ...Role) error {
-	hash, err := checkUser(name, password, roles)
+	hash, err := d.checkUser(name, password, roles)
 	if err != nil {
 		return err
 	}

@@ -67,21 +67,21 @@ func (u User) Has(roles ...Role) bool {
 // AddUser makes an account. ErrUserExists, ErrBadName, ErrBadPassword and
 // ErrBadRole say what is wrong.
 func (d *DB) AddUser(ctx context.Context, name, password string, roles ...Role) error {
-	hash, err := checkUser(name, password, roles)
+	hash, err := d.checkUser(name, password, roles)
 	if err != nil {
 		return err
 	}
 	return d.tx(ctx, func(tx *sql.Tx) error { return d.insertUser(ctx, tx, name, hash, roles) })
 }
 
-func checkUser(name, password string, roles []Role) (string, error) {
+func (d *DB) checkUser(name, password string, roles []Role) (string, error) {
 	if !userNamePattern.MatchString(name) {
 		return "", ErrBadName
 	}
 	if err := checkRoles(roles); err != nil {
 		return "", err
 	}
-	return hashPassword(password)
+	return d.passwords.hash(password)
 }
 
 func checkRoles(roles []Role) error {
@@ -110,7 +110,7 @@ func (d *DB) insertUser(ctx context.Context, tx *sql.Tx, name, hash string, role
 
 // ResetPassword sets a user's password and ends the user's sessions.
 func (d *DB) ResetPassword(ctx context.Context, name, password string) error {
-	hash, err := hashPassword(password)
+	hash, err := d.passwords.hash(password)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (d *DB) CheckPassword(ctx context.Context, name, password string) (User, er
 		Scan(&hash, &roles, &disabled, &created)
 	known := err == nil
 	if errors.Is(err, sql.ErrNoRows) {
-		hash = absentUser
+		hash = d.passwords.absent()
 	} else if err != nil {
 		return User{}, fmt.Errorf("failed to read the user: %w", err)
 	}
@@ -230,30 +230,37 @@ func splitRoles(s string) []Role {
 	return out
 }
 
-// The second recommended option of RFC 9106 section 4: 64 MiB, 3 passes, 4 lanes.
-const (
-	argonTime    = 3
-	argonMemory  = 64 * 1024 // KiB
-	argonThreads = 4
-	argonKey     = 32
-)
-
-// absentUser is verified against when there is no such user. No password fits
-// it: its key is all zeros.
-var absentUser = phc(make([]byte, 16), make([]byte, argonKey))
-
-func phc(salt, key []byte) string {
-	b := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, b.EncodeToString(salt), b.EncodeToString(key))
+// PasswordCost is what argon2id spends on a password.
+type PasswordCost struct {
+	Passes, Memory uint32 // Memory in KiB
+	Lanes          uint8
 }
 
-func hashPassword(password string) (string, error) {
+// recommendedCost is the second recommended option of RFC 9106 section 4.
+var recommendedCost = PasswordCost{Passes: 3, Memory: 64 * 1024, Lanes: 4}
+
+const argonKey = 32
+
+// SetPasswordCost has passwords from now on hashed at another cost than the
+// recommended one. It is for tests, which make and check them by the hundred.
+func (d *DB) SetPasswordCost(c PasswordCost) { d.passwords = c }
+
+// absent is verified against when there is no such user. No password fits it:
+// its key is all zeros.
+func (c PasswordCost) absent() string { return c.phc(make([]byte, 16), make([]byte, argonKey)) }
+
+func (c PasswordCost) phc(salt, key []byte) string {
+	b := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.Memory, c.Passes, c.Lanes, b.EncodeToString(salt), b.EncodeToString(key))
+}
+
+func (c PasswordCost) hash(password string) (string, error) {
 	if n := len([]rune(password)); n < MinPassword || len(password) > 1024 {
 		return "", ErrBadPassword
 	}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt)
-	return phc(salt, argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)), nil
+	return c.phc(salt, argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, argonKey)), nil
 }
 
 func verifyPassword(hash, password string) bool {

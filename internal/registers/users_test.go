@@ -3,6 +3,7 @@ package registers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 const password = "correct horse battery"
 
+var cheap = registers.PasswordCost{Passes: 1, Memory: 64, Lanes: 1}
+
 // openRegisters opens empty registers with a clock that the test moves.
 func openRegisters(t *testing.T) (*registers.DB, *time.Time) {
 	t.Helper()
@@ -22,6 +25,7 @@ func openRegisters(t *testing.T) (*registers.DB, *time.Time) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	db.SetPasswordCost(cheap)
 	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	registers.SetClock(db, func() time.Time { return now })
 	return db, &now
@@ -49,6 +53,34 @@ func TestAddUserRefuses(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestPasswordsCostWhatIsRecommended: what is stored names the second recommended
+// option of RFC 9106, and a hash at another cost is checked at its own.
+func TestPasswordsCostWhatIsRecommended(t *testing.T) {
+	db, err := registers.Open(t.Context(), filepath.Join(t.TempDir(), "registers.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	stored := func(name, begins string) {
+		t.Helper()
+		if err := db.AddUser(t.Context(), name, password, registers.RoleOfficer); err != nil {
+			t.Fatal(err)
+		}
+		_, rows, err := db.Select(t.Context(), "SELECT password FROM users WHERE name = :name", map[string]string{"name": name})
+		if err != nil || len(rows) != 1 || !strings.HasPrefix(fmt.Sprintf("%s", rows[0][0]), begins) {
+			t.Errorf("%s is stored as %s, %v; want %s...", name, rows, err, begins)
+		}
+	}
+	stored("dana", "$argon2id$v=19$m=65536,t=3,p=4$")
+	db.SetPasswordCost(cheap)
+	stored("eli", "$argon2id$v=19$m=64,t=1,p=1$")
+	for _, name := range []string{"dana", "eli"} {
+		if _, err := db.CheckPassword(t.Context(), name, password); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

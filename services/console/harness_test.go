@@ -135,6 +135,7 @@ func newSite(t testing.TB, edit func(*console.Config, *console.Deps)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetPasswordCost(registers.PasswordCost{Passes: 1, Memory: 64, Lanes: 1})
 	catalogue, err := text.Load()
 	if err != nil {
 		t.Fatal(err)
