@@ -42,11 +42,12 @@ func (a *App) Evidence(ctx context.Context, r EvidenceRequest) (*EvidenceResult,
 func (a *App) bundle(ctx context.Context, ids []string) (*evidence.Bundle, error) {
 	chunks := map[audit.ChunkKey]*wantedOf{}
 	var order []audit.ChunkKey
-	for _, id := range ids {
-		at, err := a.provable(ctx, id)
-		if err != nil {
-			return nil, err
-		}
+	places, err := a.provable(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		at := places[i]
 		if chunks[at.ChunkKey] == nil {
 			chunks[at.ChunkKey], order = &wantedOf{place: at, ids: map[string]bool{}}, append(order, at.ChunkKey)
 		}

@@ -46,29 +46,41 @@ func (a *App) Prove(ctx context.Context, r ProveRequest) (*ProveResult, error) {
 }
 
 func (a *App) proveEntry(ctx context.Context, files *auditledger.Reader, id string, cp auditledger.Checkpoint) (*auditledger.Proof, error) {
-	at, err := a.provable(ctx, id)
+	places, err := a.provable(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	at := places[0]
 	return files.ProveEntry(ctx, a.store, at.Salt, at.ChunkKey, at.Row, at.Leaf, cp)
 }
 
-// provable finds the entry that a proof is wanted of.
-func (a *App) provable(ctx context.Context, id string) (*store.EntryPlace, error) {
-	o, err := audit.ParseEntryID(id)
+// provable finds the entries that proofs are wanted of.
+func (a *App) provable(ctx context.Context, ids ...string) ([]*store.EntryPlace, error) {
+	const some = `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`
+	origins := make([]audit.Origin, len(ids))
+	for i, id := range ids {
+		o, err := audit.ParseEntryID(id)
+		if err != nil {
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: %w", id, err), Hint: some}
+		}
+		origins[i] = o
+	}
+	found, err := a.store.FindEntries(ctx, origins)
 	if err != nil {
-		return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: %w", id, err), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
-	}
-	at, err := a.store.FindEntry(ctx, o)
-	switch {
-	case err != nil:
 		return nil, err
-	case at == nil:
-		return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: there is no such entry", id), Hint: `tallystick sql "SELECT event_id FROM entries LIMIT 10" shows some`}
-	case !at.Sequenced:
-		return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: its chunk has no leaf yet", id), Hint: "try again in a few seconds; the process with the ledger makes the leaf"}
 	}
-	return at, nil
+	out := make([]*store.EntryPlace, len(ids))
+	for i, id := range ids {
+		at := found[origins[i]]
+		switch {
+		case at == nil:
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: there is no such entry", id), Hint: some}
+		case !at.Sequenced:
+			return nil, &text.Hint{Err: fmt.Errorf("failed to prove %q: its chunk has no leaf yet", id), Hint: "try again in a few seconds; the process with the ledger makes the leaf"}
+		}
+		out[i] = at
+	}
+	return out, nil
 }
 
 func (a *App) proveConsistency(files *auditledger.Reader, kept []byte, cp auditledger.Checkpoint) (*auditledger.Proof, error) {
