@@ -50,11 +50,12 @@ CREATE TABLE IF NOT EXISTS chunks
     `roots` Map(LowCardinality(String), String),
     `row_marks` Map(LowCardinality(String), String) CODEC(NONE),
     `capsules` UInt32,
-    `originals` UInt32
+    `originals` UInt32,
+    INDEX streams_index streams TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 ORDER BY (partition, `from`, id, version, state)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
 
 CREATE TABLE IF NOT EXISTS completeness_all
 (
@@ -163,7 +164,7 @@ CREATE TABLE IF NOT EXISTS entries_all
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (source, toStartOfHour(event_time), stream, offset)
-SETTINGS non_replicated_deduplication_window = 10000, min_columns_to_activate_adaptive_write_buffer = 1, vertical_merge_algorithm_min_rows_to_activate = 1, index_granularity = 8192, min_rows_for_wide_part = 131072, merge_selector_base = 1000;
+SETTINGS non_replicated_deduplication_window = 10000, min_columns_to_activate_adaptive_write_buffer = 1, vertical_merge_algorithm_min_rows_to_activate = 1, index_granularity = 8192, min_rows_for_wide_part = 131072, merge_selector_base = 1000, write_marks_for_substreams_in_compact_parts = 0;
 
 CREATE TABLE IF NOT EXISTS entries_quarterly_all
 (
@@ -204,7 +205,7 @@ CREATE TABLE IF NOT EXISTS entries_quarterly_all
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(quarter)
 ORDER BY (source, quarter, source_format, system_key, outcome, deny_by, principal_type, principal_auth, tls_version, purpose, purpose_source, recipient, dest_country, transfer_kind, categories, carries, chunk, version)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
 
 CREATE TABLE IF NOT EXISTS erasing
 (
@@ -273,7 +274,7 @@ CREATE TABLE IF NOT EXISTS findings_all
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (id, detected)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_rows_for_wide_part = 131072;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_rows_for_wide_part = 131072, write_marks_for_substreams_in_compact_parts = 0;
 
 CREATE TABLE IF NOT EXISTS kept_capsules
 (
@@ -294,7 +295,7 @@ CREATE TABLE IF NOT EXISTS leaves
 )
 ENGINE = MergeTree
 ORDER BY (chunk, version)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
 
 CREATE TABLE IF NOT EXISTS originals
 (
@@ -355,24 +356,6 @@ ENGINE = MergeTree
 ORDER BY (chunk, stream, generation, offset)
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
 
-CREATE TABLE IF NOT EXISTS stream_ranges
-(
-    `stream` LowCardinality(String),
-    `generation` UInt32,
-    `from` UInt64 CODEC(Delta(8), ZSTD(1)),
-    `until` UInt64 CODEC(Delta(8), ZSTD(1)),
-    `tap` LowCardinality(String),
-    `boot` LowCardinality(String),
-    `sequence` UInt64,
-    `head` String,
-    `chunk` String,
-    `version` UInt16,
-    `at` DateTime64(9, 'UTC')
-)
-ENGINE = MergeTree
-ORDER BY (stream, generation, `from`)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
-
 CREATE TABLE IF NOT EXISTS subject_links
 (
     `tag` String CODEC(ZSTD(1)),
@@ -405,36 +388,6 @@ CREATE TABLE IF NOT EXISTS sweeps
 ENGINE = MergeTree
 ORDER BY at
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS stream_ranges_mv TO stream_ranges
-(
-    `stream` String,
-    `generation` UInt32,
-    `from` UInt64,
-    `until` UInt64,
-    `tap` String,
-    `boot` String,
-    `sequence` UInt64,
-    `head` String,
-    `chunk` String,
-    `version` UInt16,
-    `at` DateTime64(9, 'UTC')
-)
-AS SELECT
-    r.1 AS stream,
-    toUInt32(r.2) AS generation,
-    r.3 AS `from`,
-    r.4 AS until,
-    r.5 AS tap,
-    r.6 AS boot,
-    r.7 AS sequence,
-    r.8 AS head,
-    id AS chunk,
-    version,
-    at
-FROM chunks
-ARRAY JOIN arrayZip(streams, stream_generations, stream_from, stream_until, stream_taps, stream_boots, stream_sequences, stream_heads) AS r
-WHERE state = 'closed';
 
 CREATE VIEW IF NOT EXISTS entries
 (
@@ -609,23 +562,6 @@ GROUP BY
     chunk,
     version;
 
-CREATE VIEW IF NOT EXISTS completeness
-(
-    `source` LowCardinality(String),
-    `hour` DateTime('UTC'),
-    `received` UInt64,
-    `missing` UInt64,
-    `rejected` UInt64
-)
-AS SELECT * EXCEPT (chunk, version)
-FROM completeness_all
-WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
-    SELECT
-        chunk,
-        version
-    FROM superseded
-));
-
 CREATE VIEW IF NOT EXISTS expired
 (
     `class` LowCardinality(String),
@@ -739,31 +675,6 @@ GROUP BY
     transfer_kind,
     categories,
     carries,
-    chunk,
-    version;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS completeness_of_entries TO completeness_all
-(
-    `source` LowCardinality(String),
-    `hour` DateTime('UTC'),
-    `received` UInt64,
-    `missing` UInt8,
-    `rejected` UInt8,
-    `chunk` LowCardinality(String),
-    `version` UInt16
-)
-AS SELECT
-    source,
-    toStartOfHour(quarter) AS hour,
-    sum(entries) AS received,
-    0 AS missing,
-    0 AS rejected,
-    chunk,
-    version
-FROM entries_quarterly_all
-GROUP BY
-    source,
-    hour,
     chunk,
     version;
 
@@ -909,3 +820,71 @@ FROM
         detected ASC
     LIMIT 1 BY id
 );
+
+CREATE VIEW IF NOT EXISTS stream_ranges
+(
+    `streams` Array(LowCardinality(String)),
+    `stream` String,
+    `generation` UInt32,
+    `from` UInt64,
+    `until` UInt64,
+    `tap` String,
+    `boot` String,
+    `sequence` UInt64,
+    `head` String,
+    `chunk` String,
+    `version` UInt16,
+    `at` DateTime64(9, 'UTC')
+)
+AS SELECT
+    streams,
+    r.1 AS stream,
+    toUInt32(r.2) AS generation,
+    r.3 AS `from`,
+    r.4 AS until,
+    r.5 AS tap,
+    r.6 AS boot,
+    r.7 AS sequence,
+    r.8 AS head,
+    id AS chunk,
+    version,
+    at
+FROM chunks
+ARRAY JOIN arrayZip(streams, stream_generations, stream_from, stream_until, stream_taps, stream_boots, stream_sequences, stream_heads) AS r
+WHERE state = 'closed';
+
+CREATE VIEW IF NOT EXISTS completeness
+(
+    `source` LowCardinality(String),
+    `hour` DateTime('UTC'),
+    `received` UInt64,
+    `missing` UInt64,
+    `rejected` UInt64
+)
+AS SELECT
+    source,
+    hour,
+    received,
+    missing,
+    rejected
+FROM completeness_all
+WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+))
+UNION ALL
+SELECT
+    source,
+    toStartOfHour(quarter) AS hour,
+    entries AS received,
+    0 AS missing,
+    0 AS rejected
+FROM entries_quarterly_all
+WHERE (version = 0) OR ((chunk, toUInt16(version - 1)) IN (
+    SELECT
+        chunk,
+        version
+    FROM superseded
+));

@@ -150,7 +150,8 @@ func (s *Store) Supersede(ctx context.Context, chunkID string, version uint16) e
 	return nil
 }
 
-// streamRange is a row of stream_ranges.
+// streamRange is a row of stream_ranges, a view of closed chunks. That a chunk
+// has a stream is asked for apart: the index of chunks answers it.
 type streamRange struct {
 	r    audit.StreamRange
 	head string
@@ -160,12 +161,12 @@ type streamRange struct {
 func streamRangesTable() *table[streamRange] {
 	type R = streamRange
 	return &table[R]{name: "stream_ranges", fields: []field[R]{
-		word("stream", func(r *R) *string { return &r.r.Stream }),
+		str("stream", func(r *R) *string { return &r.r.Stream }),
 		u32("generation", func(r *R) *uint32 { return &r.r.Generation }),
 		u64("from", func(r *R) *uint64 { return &r.r.From }),
 		u64("until", func(r *R) *uint64 { return &r.r.Until }),
-		word("tap", func(r *R) *string { return &r.r.Tap }),
-		word("boot", func(r *R) *string { return &r.r.Boot }),
+		str("tap", func(r *R) *string { return &r.r.Tap }),
+		str("boot", func(r *R) *string { return &r.r.Boot }),
 		u64("sequence", func(r *R) *uint64 { return &r.r.Sequence }),
 		str("head", func(r *R) *string { return &r.head }),
 		at("at", func(r *R) *time.Time { return &r.at }),
@@ -178,7 +179,7 @@ func streamRangesTable() *table[streamRange] {
 func (s *Store) StreamRanges(ctx context.Context, stream string) ([]audit.StreamRange, error) {
 	var out []audit.StreamRange
 	var newest time.Time // of the last range
-	err := each(ctx, s, s.ranges, `FROM stream_ranges WHERE stream = {s:String}
+	err := each(ctx, s, s.ranges, `FROM stream_ranges WHERE has(streams, {s:String}) AND stream = {s:String}
 		AND (chunk, version) NOT IN (SELECT chunk, version FROM superseded)
 		ORDER BY generation, from, until, at, sequence`, clickhouse.Parameters{"s": stream}, func(r *streamRange) error {
 		v := r.r
@@ -203,14 +204,14 @@ func (s *Store) StreamRanges(ctx context.Context, stream string) ([]audit.Stream
 func (s *Store) Heads(ctx context.Context, stream string) ([]audit.StreamRange, error) {
 	const newest = 16
 	t := &table[streamRange]{name: "stream_ranges", fields: []field[streamRange]{
-		word("tap", func(r *streamRange) *string { return &r.r.Tap }),
-		word("boot", func(r *streamRange) *string { return &r.r.Boot }),
+		str("tap", func(r *streamRange) *string { return &r.r.Tap }),
+		str("boot", func(r *streamRange) *string { return &r.r.Boot }),
 		u64("sequence", func(r *streamRange) *uint64 { return &r.r.Sequence }),
 		str("head", func(r *streamRange) *string { return &r.head }),
 	}}
 	var out []audit.StreamRange
 	err := each(ctx, s, t, `FROM (SELECT tap, boot, max(r.sequence) AS sequence, argMax(r.head, r.sequence) AS head, max(r.at) AS newest
-		FROM stream_ranges AS r WHERE stream = {s:String} GROUP BY tap, boot ORDER BY newest DESC LIMIT {n:UInt32}) ORDER BY newest`,
+		FROM stream_ranges AS r WHERE has(streams, {s:String}) AND stream = {s:String} GROUP BY tap, boot ORDER BY newest DESC LIMIT {n:UInt32}) ORDER BY newest`,
 		clickhouse.Parameters{"s": stream, "n": fmt.Sprint(newest)}, func(r *streamRange) error {
 			v := r.r
 			v.Stream, v.Head = stream, []byte(r.head)

@@ -834,6 +834,56 @@ FROM
 
 INSERT INTO migrations VALUES (14, '00014_findings.sql', '247de5fd90e345f7e3271775e12240dbbe67272ac8928af6079c55ef0fb7de5f', now64(3));
 
+DROP VIEW IF EXISTS stream_ranges_mv ON CLUSTER 'main';
+
+DROP TABLE IF EXISTS stream_ranges ON CLUSTER 'main' SYNC;
+
+ALTER TABLE chunks ON CLUSTER 'main' ADD INDEX IF NOT EXISTS streams_index streams TYPE bloom_filter(0.01) GRANULARITY 1;
+
+ALTER TABLE chunks ON CLUSTER 'main' MATERIALIZE INDEX streams_index;
+
+CREATE OR REPLACE VIEW stream_ranges ON CLUSTER 'main' AS
+SELECT
+    streams,
+    r.1 AS stream, toUInt32(r.2) AS generation, r.3 AS from, r.4 AS until,
+    r.5 AS tap, r.6 AS boot, r.7 AS sequence, r.8 AS head,
+    id AS chunk, version, at
+FROM chunks
+ARRAY JOIN arrayZip(streams, stream_generations, stream_from, stream_until,
+    stream_taps, stream_boots, stream_sequences, stream_heads) AS r
+WHERE state = 'closed';
+
+DROP VIEW IF EXISTS completeness_of_entries ON CLUSTER 'main';
+
+INSERT INTO completeness_all (source, hour, received, missing, rejected, chunk, version)
+SETTINGS insert_deduplicate = 1, insert_deduplication_token = '00015_quiet', max_threads = 1, max_insert_threads = 1,
+    max_block_size = 1000000000, max_insert_block_size = 1000000000, min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0
+SELECT source, toStartOfHour(quarter) AS hour, toUInt64(-toInt64(sum(entries))), 0, 0, chunk, version
+FROM entries_quarterly_all
+GROUP BY source, hour, chunk, version
+ORDER BY source, hour, chunk, version;
+
+CREATE OR REPLACE VIEW completeness ON CLUSTER 'main' AS
+SELECT source, hour, received, missing, rejected
+FROM completeness_all
+WHERE version = 0 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded)
+UNION ALL
+SELECT source, toStartOfHour(quarter) AS hour, entries AS received, 0 AS missing, 0 AS rejected
+FROM entries_quarterly_all
+WHERE version = 0 OR (chunk, toUInt16(version - 1)) IN (SELECT chunk, version FROM superseded);
+
+ALTER TABLE entries_all_local ON CLUSTER 'main' MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+ALTER TABLE entries_quarterly_all_local ON CLUSTER 'main' MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+ALTER TABLE findings_all_local ON CLUSTER 'main' MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+ALTER TABLE chunks ON CLUSTER 'main' MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+ALTER TABLE leaves ON CLUSTER 'main' MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+INSERT INTO migrations VALUES (15, '00015_quiet.sql', '3ef3bb5d136c61eecb948e6a57c5f72ebd43bca90a544d93988a9e9734406868', now64(3));
+
 CREATE USER IF NOT EXISTS `tallystick_writer` ON CLUSTER 'main' IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
 
 CREATE USER IF NOT EXISTS `tallystick_reader` ON CLUSTER 'main' IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
