@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -66,6 +67,19 @@ func chunksTable() *table[chunk] {
 		kv("roots", func(c *C) *map[string]string { return &c.roots }),
 		kv("row_marks", func(c *C) *map[string]string { return &c.marks }),
 	}}
+}
+
+// leafedTable has the columns that a leaf is made of, and where the chunk stands.
+func leafedTable() *table[chunk] {
+	t := chunksTable()
+	t.fields = slices.DeleteFunc(t.fields, func(f field[chunk]) bool {
+		switch f.name {
+		case "id", "version", "partition", "from", "entries", "rejections", "findings", "capsules", "originals", "roots", "row_marks":
+			return false
+		}
+		return true
+	})
+	return t
 }
 
 func (r *chunk) fromAudit(c *audit.Chunk) {

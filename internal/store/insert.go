@@ -76,13 +76,21 @@ func withSettings(ctx context.Context, more clickhouse.Settings) context.Context
 	return clickhouse.Context(ctx, clickhouse.WithSettings(all))
 }
 
+// fewRows are read as fast as their skip indexes would be, which are two files
+// each: the first merge makes those.
+const fewRows = 1000
+
 // insert sends one block under a token. An empty block is not sent.
 func insert[T any](ctx context.Context, s *Store, b *block[T], token string) error {
 	if b.rows == 0 {
 		return nil
 	}
 	sql := "INSERT INTO " + b.t.name + " (" + b.t.columns() + ")"
-	if err := s.conn.InsertFormat(withSettings(ctx, insertSettings(token)), "Native", sql, b.encode()); err != nil {
+	set := insertSettings(token)
+	if b.rows < fewRows {
+		set["materialize_skip_indexes_on_insert"] = 0
+	}
+	if err := s.conn.InsertFormat(withSettings(ctx, set), "Native", sql, b.encode()); err != nil {
 		return fmt.Errorf("failed to insert %d rows into %s: %w", b.rows, b.t.name, err)
 	}
 	return nil

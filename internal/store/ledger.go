@@ -17,9 +17,19 @@ import (
 // with the record.
 const leafWindow = 24 * time.Hour
 
+// endOfTime is after every time that ClickHouse can hold in nanoseconds, but one.
+var endOfTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // ClosedWithoutLeaf returns the chunks that closed at or after since and that
 // the ledger has not sequenced, oldest first, at most limit.
 func (s *Store) ClosedWithoutLeaf(ctx context.Context, since time.Time, limit int) ([]*audit.Chunk, error) {
+	if s.now().Sub(since) < leafWindow {
+		places, err := s.withoutLeaf(ctx, since, endOfTime, nil, limit)
+		if err != nil {
+			return nil, err
+		}
+		return s.closedAt(ctx, places)
+	}
 	var first, last time.Time
 	bounds := &table[chunk]{name: "chunks", fields: []field[chunk]{
 		at("opened", func(c *chunk) *time.Time { return &c.c.Opened }), at("at", func(c *chunk) *time.Time { return &c.at }),
@@ -34,7 +44,7 @@ func (s *Store) ClosedWithoutLeaf(ctx context.Context, since time.Time, limit in
 	}
 	var places []place
 	for from := first; !from.After(last) && len(places) < limit; from = from.Add(leafWindow) {
-		if places, err = s.withoutLeaf(ctx, from, places, limit); err != nil {
+		if places, err = s.withoutLeaf(ctx, from, from.Add(leafWindow), places, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -42,7 +52,8 @@ func (s *Store) ClosedWithoutLeaf(ctx context.Context, since time.Time, limit in
 }
 
 // ClosedAmong returns those of the chunks that the store has as closed, as it
-// has them, in their order. Of those given only the places are used.
+// has them, with what a leaf is made of, in their order. Of those given only the
+// places are used.
 func (s *Store) ClosedAmong(ctx context.Context, chunks []*audit.Chunk) ([]*audit.Chunk, error) {
 	places := make([]place, 0, len(chunks))
 	for _, c := range chunks {
@@ -67,14 +78,13 @@ func (s *Store) closedAt(ctx context.Context, places []place) ([]*audit.Chunk, e
 	return out, nil
 }
 
-// withoutLeaf appends where the chunks without leaf are that closed in the
-// window that begins at from.
-func (s *Store) withoutLeaf(ctx context.Context, from time.Time, places []place, limit int) ([]place, error) {
+// withoutLeaf appends where the chunks without leaf are that closed in a window.
+func (s *Store) withoutLeaf(ctx context.Context, from, until time.Time, places []place, limit int) ([]place, error) {
 	const window = "state = 'closed' AND at >= {from:DateTime64(9, 'UTC')} AND at < {until:DateTime64(9, 'UTC')}"
 	err := each(ctx, s, placesTable(), "FROM chunks WHERE "+window+` AND (id, version) NOT IN
 		(SELECT chunk, version FROM leaves WHERE chunk IN (SELECT id FROM chunks WHERE `+window+`))
 		ORDER BY at, id LIMIT {n:UInt32}`, clickhouse.Parameters{
-		"from": sqlTime(from), "until": sqlTime(from.Add(leafWindow)), "n": fmt.Sprint(limit - len(places)),
+		"from": sqlTime(from), "until": sqlTime(until), "n": fmt.Sprint(limit - len(places)),
 	}, func(p *place) error {
 		places = append(places, *p)
 		return nil
@@ -122,14 +132,14 @@ func placesTable() *table[place] {
 // chunksAtOnce bounds memory: a chunk with its row marks takes up to 1 MB.
 const chunksAtOnce = 32
 
-// chunksAt reads closed chunks by their places.
+// chunksAt reads what leaves are made of from closed chunks, by their places.
 func (s *Store) chunksAt(ctx context.Context, places []place) (map[audit.ChunkKey]*audit.Chunk, error) {
 	keys := make([]string, 0, len(places))
 	for _, p := range places {
 		keys = append(keys, fmt.Sprintf("(%d,%d)", p.partition, p.from))
 	}
 	out := map[audit.ChunkKey]*audit.Chunk{}
-	err := each(ctx, s, s.chunks, "FROM chunks WHERE (partition, from) IN {at:Array(Tuple(UInt32, UInt64))} AND state = 'closed'",
+	err := each(ctx, s, s.leafed, "FROM chunks WHERE (partition, from) IN {at:Array(Tuple(UInt32, UInt64))} AND state = 'closed'",
 		clickhouse.Parameters{"at": "[" + strings.Join(keys, ",") + "]"}, func(r *chunk) error {
 			c := r.toAudit()
 			out[audit.ChunkKey{ID: c.ID, Version: c.Version}] = c

@@ -51,6 +51,7 @@ type Store struct {
 	rejections *table[rejection]
 	findings   *table[finding]
 	chunks     *table[chunk]
+	leafed     *table[chunk] // of chunks, what a leaf is made of
 	leaves     *table[leaf]
 	complete   *table[Completeness]
 	ranges     *table[streamRange]
@@ -81,7 +82,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 	s := &Store{
 		layout: cfg.layout(), log: deps.Log, now: deps.Now,
 		entries: entriesTable(), rejections: rejectionsTable(), findings: findingsTable(),
-		chunks: chunksTable(), leaves: leavesTable(), complete: completenessTable(),
+		chunks: chunksTable(), leafed: leafedTable(), leaves: leavesTable(), complete: completenessTable(),
 		ranges: streamRangesTable(), marks: marksTable(),
 		capsules: capsulesTable(), originals: originalsTable(), links: linksTable(),
 	}
