@@ -36,19 +36,25 @@ type Column struct{ Name, Type string }
 // MaxRows is an argument of Select that replaces DefaultRows.
 type MaxRows int
 
+// RowsOnly is an argument of Select: an answer without rows may have no columns,
+// which would be asked for with a statement of their own.
+type RowsOnly struct{}
+
 // Named is an argument of Select: the value of {name:Type} in the statement.
 func Named(name string, value any) any { return clickhouse.Named(name, value) }
 
 // Select runs one read-only statement: SELECT, WITH, SHOW, DESCRIBE or EXPLAIN.
-// Arguments are values by name, of Named or database/sql's Named, and MaxRows. The statement can change nothing,
+// Arguments are values by name, of Named or database/sql's Named, MaxRows and RowsOnly. The statement can change nothing,
 // reaches no file and no other machine, and ends after 30 seconds.
 func (s *Store) Select(ctx context.Context, query string, args ...any) (*Result, error) {
-	limit := DefaultRows
+	limit, describe := DefaultRows, true
 	var named []any
 	for _, a := range args {
 		switch a := a.(type) {
 		case MaxRows:
 			limit = int(a)
+		case RowsOnly:
+			describe = false
 		case driver.NamedValue:
 			named = append(named, a)
 		case sql.NamedArg:
@@ -77,7 +83,7 @@ func (s *Store) Select(ctx context.Context, query string, args ...any) (*Result,
 		return collect(rows, limit)
 	}
 	res, err := run(query)
-	if err != nil || len(res.Columns) > 0 || !selects(query) {
+	if err != nil || len(res.Columns) > 0 || !describe || !selects(query) {
 		return res, err
 	}
 	// No rows come without columns, so they are asked for.

@@ -94,6 +94,13 @@ type Unfinished struct {
 
 // UnfinishedReplays returns the versions that were begun and are not seen.
 func (s *Store) UnfinishedReplays(ctx context.Context) ([]Unfinished, error) {
+	later, err := s.number(ctx, "SELECT count() FROM chunks WHERE version > 1", nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to look for later versions of chunks: %w", err)
+	}
+	if later == 0 {
+		return nil, nil // as nearly always, for a tenth of the work
+	}
 	type row struct {
 		Unfinished
 		closed uint64
@@ -105,7 +112,7 @@ func (s *Store) UnfinishedReplays(ctx context.Context) ([]Unfinished, error) {
 		at("at", func(r *row) *time.Time { return &r.At }),
 	}}
 	var out []Unfinished
-	err := each(ctx, s, t, `FROM (SELECT c.id AS id, c.version AS version, countIf(c.state = 'closed') AS closed, max(c.at) AS at FROM chunks AS c WHERE c.version > 1 GROUP BY id, version)
+	err = each(ctx, s, t, `FROM (SELECT c.id AS id, c.version AS version, countIf(c.state = 'closed') AS closed, max(c.at) AS at FROM chunks AS c WHERE c.version > 1 GROUP BY id, version)
 		WHERE closed = 0 OR (id, toUInt16(version - 1)) NOT IN (SELECT chunk, version FROM superseded) ORDER BY id, version`, nil, func(r *row) error {
 		r.Closed = r.closed > 0
 		out = append(out, r.Unfinished)
