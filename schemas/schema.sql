@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS chunks
 )
 ENGINE = MergeTree
 ORDER BY (partition, `from`, id, version, state)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0, merge_selector_base = 40;
 
 CREATE TABLE IF NOT EXISTS completeness_all
 (
@@ -205,7 +205,7 @@ CREATE TABLE IF NOT EXISTS entries_quarterly_all
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(quarter)
 ORDER BY (source, quarter, source_format, system_key, outcome, deny_by, principal_type, principal_auth, tls_version, purpose, purpose_source, recipient, dest_country, transfer_kind, categories, carries, chunk, version)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0, merge_selector_base = 1000;
 
 CREATE TABLE IF NOT EXISTS erasing
 (
@@ -274,7 +274,7 @@ CREATE TABLE IF NOT EXISTS findings_all
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (id, detected)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_rows_for_wide_part = 131072, write_marks_for_substreams_in_compact_parts = 0;
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_rows_for_wide_part = 131072, write_marks_for_substreams_in_compact_parts = 0, merge_selector_base = 1000;
 
 CREATE TABLE IF NOT EXISTS kept_capsules
 (
@@ -295,7 +295,7 @@ CREATE TABLE IF NOT EXISTS leaves
 )
 ENGINE = MergeTree
 ORDER BY (chunk, version)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0;
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192, write_marks_for_substreams_in_compact_parts = 0, merge_selector_base = 1000;
 
 CREATE TABLE IF NOT EXISTS originals
 (

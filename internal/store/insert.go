@@ -61,6 +61,8 @@ func insertSettings(token string) clickhouse.Settings {
 		"insert_deduplicate":         1,
 		"insert_deduplication_token": token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		// What a view counted has no two rows to sum.
+		"optimize_on_insert": 0,
 		// One block stays one block, whatever its size and its months.
 		"max_partitions_per_insert_block": 0,
 		"max_insert_block_size":           maxRows,

@@ -53,3 +53,11 @@ ALTER TABLE entries_quarterly_all MODIFY SETTING write_marks_for_substreams_in_c
 ALTER TABLE findings_all MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
 ALTER TABLE chunks MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
 ALTER TABLE leaves MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
+
+-- Merges wait for more parts, as those of entries do: for some twenty-five of
+-- chunks, which each chunk asks for, and some fifty of what is asked for seldom.
+
+ALTER TABLE chunks MODIFY SETTING merge_selector_base = 40;
+ALTER TABLE leaves MODIFY SETTING merge_selector_base = 1000;
+ALTER TABLE findings_all MODIFY SETTING merge_selector_base = 1000;
+ALTER TABLE entries_quarterly_all MODIFY SETTING merge_selector_base = 1000;

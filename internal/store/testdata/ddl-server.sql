@@ -840,7 +840,15 @@ ALTER TABLE chunks MODIFY SETTING write_marks_for_substreams_in_compact_parts = 
 
 ALTER TABLE leaves MODIFY SETTING write_marks_for_substreams_in_compact_parts = 0;
 
-INSERT INTO migrations VALUES (15, '00015_quiet.sql', '3ef3bb5d136c61eecb948e6a57c5f72ebd43bca90a544d93988a9e9734406868', now64(3));
+ALTER TABLE chunks MODIFY SETTING merge_selector_base = 40;
+
+ALTER TABLE leaves MODIFY SETTING merge_selector_base = 1000;
+
+ALTER TABLE findings_all MODIFY SETTING merge_selector_base = 1000;
+
+ALTER TABLE entries_quarterly_all MODIFY SETTING merge_selector_base = 1000;
+
+INSERT INTO migrations VALUES (15, '00015_quiet.sql', '2bb49e26705f9fc28f82ca5f6f3664295ba2c10ef857abc96a92df0f1528aab4', now64(3));
 
 CREATE USER IF NOT EXISTS `tallystick_writer` IDENTIFIED WITH sha256_password BY 'CHOOSE ONE';
 
