@@ -50,6 +50,7 @@ type Engine struct {
 	args   []string
 	unlock func()
 	slots  chan struct{} // holds a token for each statement that runs
+	kept   kept
 
 	closing   chan struct{} // closed by Close
 	closeOnce sync.Once
@@ -176,6 +177,7 @@ func (e *Engine) Close() error {
 		e.killing.Lock()
 		defer e.killing.Unlock()
 		e.closed = true
+		e.kept.close()
 		e.lib.close(e.anchor)
 		e.unlock()
 		open.Unlock()

@@ -156,6 +156,70 @@ func TestStreamedSelect(t *testing.T) {
 	}
 }
 
+// TestKeptConnections: a statement gets what it says itself and nothing of those
+// before it on the same connection.
+func TestKeptConnections(t *testing.T) {
+	e := openEngine(t, t.TempDir(), clickhouse.Options{})
+	for _, sql := range []string{"CREATE DATABASE a", "CREATE DATABASE b", "CREATE TABLE a.t (n Int8) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100"} {
+		if status, body := ask(t, e, sql); status != http.StatusOK {
+			t.Fatal(body)
+		}
+	}
+	if n := e.Kept(); n != 0 {
+		t.Errorf("%d connections are kept after statements that change something", n)
+	}
+	for i := range 2 {
+		for _, st := range []struct {
+			sql, want string
+			params    []string
+		}{
+			{"SELECT {x:String}", "one", []string{"param_x", "one"}},
+			{"SELECT {x:String}", "two", []string{"param_x", "two"}},
+			{"SELECT currentDatabase()", "a", []string{"database", "a"}},
+			{"SELECT currentDatabase()", "b", []string{"database", "b"}},
+			{"SELECT getSetting('max_threads')", "3", []string{"max_threads", "3"}},
+			{"SELECT getSetting('max_threads')", "2", []string{"max_threads", "2"}},
+			{"SELECT getSetting('readonly')", "1", []string{"readonly", "1"}},
+			{"SELECT getSetting('readonly')", "2", []string{"readonly", "2"}},
+			{"SELECT getSetting('readonly')", "0", nil},
+		} {
+			if _, body := ask(t, e, st.sql, st.params...); body != st.want+"\n" {
+				t.Errorf("round %d, %s with %q: %q", i, st.sql, st.params, body)
+			}
+		}
+		for _, p := range []string{"", "param_x", "param_y"} {
+			params := []string{p, "1"}
+			if p == "" {
+				params = nil
+			}
+			if status, _ := ask(t, e, "SELECT {z:String}", params...); status == http.StatusOK {
+				t.Errorf("round %d: a parameter of another statement was used", i)
+			}
+		}
+		for _, token := range []string{"t1", "t2", "t1"} {
+			res, err := send(t.Context(), e, "INSERT INTO t FORMAT TSV", strings.NewReader("1\n"), "database", "a", "insert_deduplication_token", token)
+			if err != nil || res.StatusCode != http.StatusOK {
+				t.Fatal(res, err)
+			}
+		}
+	}
+	if _, body := ask(t, e, "SELECT count() FROM a.t"); body != "2\n" {
+		t.Errorf("%s rows of two tokens", body)
+	}
+	kept := e.Kept()
+	if kept == 0 || kept > clickhouse.MaxKept {
+		t.Errorf("%d connections are kept", kept)
+	}
+	for range 3 {
+		if status, _ := ask(t, e, "SELECT throwIf(number = 3) FROM numbers(5)", "max_threads", "1"); status == http.StatusOK {
+			t.Error("no error")
+		}
+	}
+	if n := e.Kept(); n > kept {
+		t.Errorf("%d connections are kept after errors, %d before", n, kept)
+	}
+}
+
 func TestCancelledStatementsLeaveThePoolWhole(t *testing.T) {
 	e := openEngine(t, t.TempDir(), clickhouse.Options{Connections: 2})
 	var wg sync.WaitGroup

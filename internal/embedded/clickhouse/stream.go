@@ -84,12 +84,16 @@ func (o *stream) Close() error {
 		return nil
 	}
 	o.closed = true
-	o.stop()
+	going := o.stop() // else it is being killed
 	if o.err == nil {
 		o.s.lib.cancelQuery(handle(o.s.conn), o.result)
 	}
 	o.s.destroy(o.result)
-	o.s.close()
+	if going && o.err == io.EOF {
+		o.e.kept.put(o.s)
+	} else {
+		o.s.close()
+	}
 	o.e.release()
 	return nil
 }

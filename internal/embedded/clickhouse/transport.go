@@ -186,14 +186,16 @@ func (e *Engine) execute(ctx context.Context, st statement, stop func() bool) (i
 		}
 	}
 	defer e.release()
-	defer s.close()
-	defer stop()
+	var b []byte
 	if st.data != nil {
-		return http.NoBody, s.insert(st.sql, st.format, st.data)
+		err = s.insert(st.sql, st.format, st.data)
+	} else {
+		b, err = s.run(st.sql, st.format)
 	}
-	b, err := s.run(st.sql, st.format)
-	if err != nil {
+	if going := stop(); err != nil || !going {
+		s.close()
 		return nil, err
 	}
+	e.kept.put(s)
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
