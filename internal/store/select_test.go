@@ -57,6 +57,11 @@ func TestSelectLimits(t *testing.T) {
 	if err != nil || len(res.Rows) != 7 || res.Cut {
 		t.Fatalf("%d rows, cut %v, %v", len(res.Rows), res.Cut, err)
 	}
+	for want, args := range map[int][]any{1: nil, 0: {store.RowsOnly{}}} {
+		if res, err = s.Select(ctx, "SELECT number FROM numbers(0)", args...); err != nil || len(res.Columns) != want {
+			t.Errorf("no rows, %d columns instead of %d, %v", len(res.Columns), want, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	_, err = s.Select(ctx, "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number, {who:String}) = 1", store.Named("who", "erika"))
