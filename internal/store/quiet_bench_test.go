@@ -47,7 +47,7 @@ func BenchmarkQuiet(b *testing.B) {
 			if err := steps[i].do(); err != nil {
 				b.Fatal(err)
 			}
-			steps[i].took = append(steps[i].took, (processor() - before).Seconds()*1000)
+			steps[i].took = append(steps[i].took, (processor()-before).Seconds()*1000)
 		}
 		n++
 	}
