@@ -122,6 +122,9 @@ func (t *Tailer) readFile(f *tracked, now time.Time) (*source.Run, error) {
 	if f.cursor == nil && !t.name(f, now) || f.ended && (t.cfg.Once || f.cursor == nil) {
 		return nil, nil
 	}
+	if err := t.deps.State.saveBegun(); err != nil {
+		return nil, err
+	}
 	for !f.ended {
 		run, more, err := f.read(t.cfg.Once, now)
 		switch {

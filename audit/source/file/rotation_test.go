@@ -190,3 +190,36 @@ func TestCompressedWhileFollowed(t *testing.T) {
 	b.want("a2", "a3")
 	b.quiet()
 }
+
+// What was begun is known after a kill, though nothing of it was acknowledged
+// and its file was rotated meanwhile: Kafka was away from the start.
+func TestKilledBeforeTheFirstAcknowledgement(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		t.Run(fmt.Sprintf("rotated while away %v", away), func(t *testing.T) {
+			b := newBench(t, "shop.log")
+			b.write("shop.log", "a1\na2\n")
+			b.start()
+			if run, err := b.next(5 * time.Second); err != nil || len(run.Lines) != 2 {
+				t.Fatalf("read %v, %v", run, err)
+			}
+			if away {
+				b.kill()
+			}
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "b1\n")
+			b.rename("shop.log.1", "shop.log.2")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "c1\n")
+			hourAgo := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(b.path("shop.log.2"), hourAgo, hourAgo); err != nil {
+				t.Fatal(err)
+			}
+			if !away {
+				b.kill()
+			}
+			b.start()
+			b.want("a1", "a2", "b1", "c1")
+			b.quiet()
+		})
+	}
+}

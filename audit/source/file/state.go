@@ -78,6 +78,7 @@ type State struct {
 	mu      sync.Mutex
 	streams map[string][]*cursor // by stream, oldest generation first
 	dirty   bool
+	begun   bool // a stream is followed that the file does not know yet
 
 	saving sync.Mutex
 	saved  time.Time // guarded by saving
@@ -142,6 +143,21 @@ func (s *State) Flush() error {
 	return s.save()
 }
 
+// saveBegun writes the positions if a stream is followed that the file does not
+// know yet. After a kill its file, rotated meanwhile, would be taken for one that
+// was there before its log was followed, and left alone.
+func (s *State) saveBegun() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	begun := s.begun
+	s.mu.Unlock()
+	if !begun {
+		return nil
+	}
+	return s.save()
+}
+
 func (s *State) saveIfDue() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -159,7 +175,8 @@ func (s *State) save() error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.dirty = false
+	begun := s.begun
+	s.dirty, s.begun = false, false
 	doc := struct {
 		Version int      `json:"version"`
 		Streams []record `json:"streams"`
@@ -171,7 +188,7 @@ func (s *State) save() error {
 	}
 	if err != nil {
 		s.mu.Lock()
-		s.dirty = true
+		s.dirty, s.begun = true, s.begun || begun
 		s.mu.Unlock()
 		return fmt.Errorf("failed to write positions: %w", err)
 	}
