@@ -223,3 +223,36 @@ func TestKilledBeforeTheFirstAcknowledgement(t *testing.T) {
 		})
 	}
 }
+
+// A file that was rotated before its first line was complete is read after a
+// stop, though a later one is known by then.
+func TestStoppedBeforeTheFirstLine(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	age := func(name string, by time.Duration) {
+		t.Helper()
+		at := time.Now().Add(-by)
+		if err := os.Chtimes(b.path(name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age("shop.log", time.Minute)
+	b.start()
+	b.want("a1")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log", "b")
+	b.quiet() // it is open, and has no name yet
+	b.write("shop.log", "1\n")
+	b.rename("shop.log.1", "shop.log.2")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log.2", "a2\n")
+	age("shop.log.2", 20*time.Second)
+	age("shop.log.1", 10*time.Second)
+	b.write("shop.log", "c1\n")
+	b.ahead = 100 * time.Millisecond // the folder is looked at again
+	b.want("a2")                     // by now the third file is known
+	b.stop()
+	b.start()
+	b.want("b1", "c1")
+	b.quiet()
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"sort"
 	"sync"
@@ -247,18 +248,17 @@ func (s *State) pathMark(host, base string) string {
 	return s.mark("path", []byte(host), []byte(base))
 }
 
-// newest is the latest modification among the followed streams of a base
+// oldest is the earliest modification among the followed streams of a base
 // path, and whether there are any.
-func (s *State) newest(pathMark string) (time.Time, bool) {
+func (s *State) oldest(pathMark string) (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var at int64
-	known := false
+	at, known := int64(math.MaxInt64), false
 	for _, list := range s.streams {
 		for _, c := range list {
 			if c.Path == pathMark && c.Followed {
 				known = true
-				at = max(at, c.Modified)
+				at = min(at, c.Modified)
 			}
 		}
 	}
