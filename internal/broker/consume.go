@@ -219,7 +219,7 @@ func (p *Partition) open() error {
 		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, hold),
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 		ErrorLogger:      kafka.LoggerFunc(p.stuck),
-		ReadBatchTimeout: p.client.session, // after a batch that it can't read it waits so long for the rest of it
+		ReadBatchTimeout: p.client.session,
 	})
 	return p.reader.SetOffset(p.start)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 )
@@ -14,6 +15,9 @@ import (
 // (https://github.com/segmentio/kafka-go/issues/1393). A sieve is a connection of
 // a reader that puts a message of the same size, with the last offset of the
 // frame, in the place of each. It leaves alone what it does not understand.
+//
+// After a batch that it can't decompress, kafka-go waits for bytes that it has had
+// until its time is over. A sieve ends that: it knows when no answer is owed.
 type sieve struct {
 	net.Conn
 	in *bufio.Reader
@@ -30,6 +34,8 @@ type sieve struct {
 
 	mu      sync.Mutex
 	fetches map[uint32]uint16 // versions of the fetches under way by correlation id; guarded by mu
+	open    int               // requests without a response; guarded by mu
+	fetched bool              // the last response was that of a fetch; guarded by mu
 }
 
 func newSieve(c net.Conn) *sieve {
@@ -53,11 +59,12 @@ func (s *sieve) Write(b []byte) (int, error) {
 			break
 		}
 		be := binary.BigEndian
+		s.mu.Lock()
+		s.open++
 		if be.Uint16(s.head[4:]) == apiFetch {
-			s.mu.Lock()
 			s.fetches[be.Uint32(s.head[8:])] = be.Uint16(s.head[6:])
-			s.mu.Unlock()
 		}
+		s.mu.Unlock()
 		s.have, s.skip = 0, max(int(int32(be.Uint32(s.head[:])))-8, 0)
 	}
 	return s.Conn.Write(b)
@@ -72,6 +79,8 @@ func (s *sieve) Read(b []byte) (int, error) {
 			err = s.batch()
 		case s.rest > 0:
 			s.pass, s.rest = s.rest, 0
+		case !s.owed():
+			err = io.ErrUnexpectedEOF
 		default:
 			err = s.response()
 		}
@@ -82,6 +91,14 @@ func (s *sieve) Read(b []byte) (int, error) {
 	n, err := s.in.Read(b[:min(len(b), s.pass)])
 	s.pass -= n
 	return n, err
+}
+
+// owed reports whether the broker has to answer, as far as is known: requests
+// other than those of a reader may not be understood.
+func (s *sieve) owed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open > 0 || !s.fetched
 }
 
 // batch looks at what comes next in a record set.
@@ -146,6 +163,7 @@ func (s *sieve) response() error {
 	s.mu.Lock()
 	version, ok := s.fetches[id]
 	delete(s.fetches, id)
+	s.open, s.fetched = s.open-1, ok
 	s.mu.Unlock()
 	if !ok {
 		return nil
