@@ -153,6 +153,9 @@ func (t *Tailer) name(f *tracked, now time.Time) bool {
 	if err := f.stat(); err != nil {
 		return false
 	}
+	if f.size != size {
+		f.quiet = now
+	}
 	// A rotated file with nothing but a begun line: it counts as it is.
 	over := (f.gone || f.rotated) && now.Sub(f.quiet) > 3*t.cfg.Grace
 	if f.size == size && f.headAt == size && !over {

@@ -256,3 +256,21 @@ func TestStoppedBeforeTheFirstLine(t *testing.T) {
 	b.want("b1", "c1")
 	b.quiet()
 }
+
+// A first line that goes on after the reader was held up names its file whole,
+// though that was rotated long ago: it is known again.
+func TestFirstLineGoesOn(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "the first")
+	b.start()
+	b.quiet()
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log.1", " line")
+	b.ahead = 10 * b.cfg.Grace
+	b.quiet()
+	b.write("shop.log.1", " of a\n")
+	b.want("the first line of a")
+	b.stop()
+	b.start()
+	b.quiet()
+}
