@@ -148,29 +148,6 @@ func (s *site) equal(when string, sv server, tl tailed, want tally) {
 	s.t.Logf("%s: %v, %s after the last", when, got, took.Round(time.Millisecond))
 }
 
-// explain tells of a failed test where the lines are: in the files, and in the
-// record by stream.
-func (s *site) explain(sv server, tl tailed, want tally) {
-	s.t.Helper()
-	if !s.t.Failed() {
-		return
-	}
-	s.t.Logf("the client saw %v", want)
-	paths, _ := filepath.Glob(sv.log() + "*")
-	for _, p := range paths {
-		lines := 0
-		eachLine(s.t, p, func(string) { lines++ })
-		s.t.Logf("%s has %d lines", filepath.Base(p), lines)
-	}
-	for _, sql := range []string{
-		"SELECT stream, count() AS entries, min(offset) AS first, max(offset) AS last, " + tl.came + " AS came FROM entries WHERE " + tl.where + " GROUP BY stream, came ORDER BY stream, came",
-		"SELECT source, reason, count() AS n FROM rejections GROUP BY source, reason", "SELECT source, control, facts FROM findings WHERE control = 'GV-03'",
-	} {
-		out, err := s.command("sql", sql).CombinedOutput()
-		s.t.Logf("%s\n%s%v", sql, out, err)
-	}
-}
-
 // logged sums up all generations of a log.
 func logged(t *testing.T, log string, tl tailed) (lines, bytes int64) {
 	t.Helper()

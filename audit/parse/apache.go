@@ -105,9 +105,9 @@ func apacheDirective(letter, arg string) (*slot, error) {
 	case "T":
 		switch arg {
 		case "ms":
-			return &slot{variable: variable{field: fMillis, shape: shapeNumber}}, nil
+			return &slot{variable: variable{field: fMillis, shape: shapeSigned}}, nil
 		case "us":
-			return &slot{variable: variable{field: fMicros, shape: shapeNumber}}, nil
+			return &slot{variable: variable{field: fMicros, shape: shapeSigned}}, nil
 		}
 	}
 	v, ok := apacheVariables[letter]
@@ -197,7 +197,8 @@ func headerVariable(name string) variable {
 	return variable{field: fNamed, client: true, fieldName: "header:" + name}
 }
 
-// apacheVariables are the directives without an argument.
+// apacheVariables are the directives without an argument. A duration is the
+// difference of two times of day, below zero if the clock was set back meanwhile.
 var apacheVariables = map[string]variable{
 	"h": {field: fRemoteAddr, shape: shapeAddr},
 	"a": {field: fRemoteAddr, shape: shapeAddr},
@@ -211,7 +212,7 @@ var apacheVariables = map[string]variable{
 	"O": {field: fBytesOut, shape: shapeNumber},
 	"I": {field: fBytesIn, shape: shapeNumber},
 	"S": {shape: shapeNumber},
-	"D": {field: fMicros, shape: shapeNumber},
+	"D": {field: fMicros, shape: shapeSigned},
 	"T": {field: fSeconds, shape: shapeSeconds},
 	"m": {field: fMethod, client: true},
 	"U": {field: fURI, client: true},

@@ -97,7 +97,7 @@ func (s shape) fits(v string) bool {
 		_, _, ok := parseSigned(v)
 		return ok
 	case shapeSeconds:
-		_, ok := parseSeconds(v)
+		_, ok := parseSeconds(strings.TrimPrefix(v, "-"))
 		return ok
 	case shapeTimeLocal:
 		return len(v) == localTimeLen && v[2] == '/' && v[6] == '/' && v[11] == ':' && v[20] == ' '

@@ -3,6 +3,7 @@ package parse_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tallystick/tallystick/audit"
 	"github.com/tallystick/tallystick/audit/parse"
@@ -37,6 +38,35 @@ func TestNumbersOfSomethingElse(t *testing.T) {
 			e := &b.Events[0]
 			if e.Rejected != tc.rejected || !tc.rejected && (e.BytesOut != tc.bytes || e.ParseStatus != tc.status) {
 				t.Errorf("%d bytes, %s, rejected %v", e.BytesOut, e.ParseStatus, e.Rejected)
+			}
+		})
+	}
+}
+
+// Apache subtracts two times of day: where the clock was set back between them,
+// the line is an access all the same, of unknown duration.
+func TestClockSetBackWhileServing(t *testing.T) {
+	for _, tc := range []struct {
+		name, directive, value string
+		want                   time.Duration
+		rejected               bool
+	}{
+		{"microseconds", "%D", "1500", 1500 * time.Microsecond, false},
+		{"microseconds below zero", "%D", "-1500", 0, false},
+		{"milliseconds below zero", "%{ms}T", "-2", 0, false},
+		{"seconds below zero", "%T", "-1", 0, false},
+		{"no number", "%D", "-x", 0, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, err := parse.ByName(`apache:%h %l %u %t "%r" %>s %O ` + tc.directive + ` "%{Referer}i"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			line := `192.0.2.1 - - [21/Nov/2026:09:14:15 +0000] "GET /v1/customers/7 HTTP/1.1" 200 81 ` + tc.value + ` "-"`
+			b := &audit.Batch{Lines: []audit.Line{{Text: plain.New(line)}}, Events: make([]audit.Event, 1)}
+			p.Parse(b, 0)
+			if e := &b.Events[0]; e.Rejected != tc.rejected || e.Duration != tc.want || !tc.rejected && e.Status != 200 {
+				t.Errorf("rejected %v, %s, status %d", e.Rejected, e.Duration, e.Status)
 			}
 		})
 	}

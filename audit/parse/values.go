@@ -88,8 +88,7 @@ func (g *values) set(e *audit.Event, v *slot, s string) bool {
 func setNumber(e *audit.Event, f field, s string) bool {
 	switch s[0] {
 	case '-':
-		_, _, ok := parseSigned(s)
-		return ok
+		return len(s) > 1 && numberEnd(s, 0) == len(s)
 	case '+':
 		e.ParseStatus = audit.ParsePartial
 		s = s[1:]

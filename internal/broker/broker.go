@@ -53,7 +53,8 @@ type Message struct {
 	Offset    int64
 	Skipped   int64
 	Time      time.Time // as its producer or the broker set it; zero if it has none
-	// Control: it is the end of a transaction, and nobody's message.
+	// Control: it is the end of a transaction, or what compaction left of a batch,
+	// and nobody's message.
 	Control bool
 	// Refused says why a batch can't be read, for whose messages, those from
 	// Offset to before Until, this one stands: it has the batch as Value if that

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 )
@@ -10,6 +11,7 @@ import (
 // value is ready for use.
 type conns struct {
 	dialer net.Dialer
+	tls    *tls.Config // nil: without
 
 	mu   sync.Mutex
 	open map[*conn]struct{} // guarded by mu
@@ -22,7 +24,33 @@ type conn struct {
 	of *conns
 }
 
+// dial makes a connection, with TLS if that is asked for, through a sieve.
 func (c *conns) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := c.keep(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if c.tls == nil {
+		return newSieve(raw), nil
+	}
+	cfg := c.tls
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		if cfg.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+	}
+	secured := tls.Client(raw, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return newSieve(secured), nil
+}
+
+// keep makes a connection that cut will close.
+func (c *conns) keep(ctx context.Context, network, address string) (net.Conn, error) {
 	raw, err := c.dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err

@@ -206,19 +206,20 @@ func (p *Partition) Fetch(ctx context.Context) (Message, error) {
 	for _, h := range m.Headers {
 		headers = append(headers, Header{h.Key, h.Value})
 	}
-	return Message{Headers: headers, Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time, Control: isControl(m.Key, m.Value)}, nil
+	return Message{Headers: headers, Key: m.Key, Value: m.Value, Partition: m.Partition, Offset: m.Offset, Skipped: skipped, Time: m.Time, Control: isControl(m.Key, m.Value) || isEmptied(m.Key, m.Value)}, nil
 }
 
 // open starts the reader.
 func (p *Partition) open() error {
 	dialer := *p.client.dialer
-	dialer.DialFunc = p.conns.dial
+	p.conns.tls = dialer.TLS
+	dialer.DialFunc, dialer.TLS = p.conns.dial, nil // the sieve reads what TLS carries
 	p.reader = kafka.NewReader(kafka.ReaderConfig{
 		Brokers: p.client.cfg.Addresses, Topic: p.topic, Partition: p.ID, Dialer: &dialer,
 		QueueCapacity: p.client.queue, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: cmp.Or(p.wait, hold),
 		ReadBackoffMin: 20 * time.Millisecond, ReadBackoffMax: time.Second, ReadLagInterval: -1,
 		ErrorLogger:      kafka.LoggerFunc(p.stuck),
-		ReadBatchTimeout: p.client.session, // after a batch that it can't read it waits so long for the rest of it
+		ReadBatchTimeout: p.client.session,
 	})
 	return p.reader.SetOffset(p.start)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
@@ -82,3 +83,9 @@ func Inflate(r io.Reader) io.Reader {
 
 // Hold is how long the broker holds a fetch at the end of a partition.
 const Hold = hold
+
+// Sieved is a connection as a reader has it.
+func Sieved(c net.Conn) net.Conn { return newSieve(c) }
+
+// IsEmptied tells a message that stands for an emptied batch.
+func IsEmptied(key, value []byte) bool { return isEmptied(key, value) }

@@ -138,6 +138,7 @@ const (
 	attributesAt  = 21
 	lastDeltaAt   = 23
 	maxTimeAt     = 35
+	countAt       = 57
 	recordsAt     = 61
 	codecMask     = 7
 	beforeItsSize = 12 // bytes of a batch that its length does not count

@@ -20,7 +20,7 @@ func TestRefusedBatch(t *testing.T) {
 	var log said
 	reg := prometheus.NewRegistry()
 	cfg := brokertest.Start(t)
-	c, err := broker.OpenTopic(cfg, "mixed", broker.Deps{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: reg, Session: time.Second})
+	c, err := broker.OpenTopic(cfg, "mixed", broker.Deps{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: reg})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,10 @@ func TestCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(answer)
-	waitUntil(t, "writing fails", &r.log, func() bool { return strings.Contains(r.log.String(), "producing failed") })
+	waitUntil(t, "writing fails", &r.log, func() bool { // on a slow machine already the proof that the partition is still ours
+		s := r.log.String()
+		return strings.Contains(s, "producing failed") || strings.Contains(s, "failed to commit")
+	})
 	counted := func() [2]float64 {
 		return [2]float64{r.metric("tallystick_masker_records_total", `outcome="masked",stream="orders"`), r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`)}
 	}

@@ -79,7 +79,9 @@ func (s *State) claim(f *tracked, stream string, head []byte, now time.Time) (*c
 func (s *State) take(c *cursor, f *tracked) *cursor {
 	c.owner = f
 	c.Device, c.Inode = f.id.device, f.id.inode
-	c.Followed = c.Followed || !f.tailer.cfg.Once
+	if !c.Followed && !f.tailer.cfg.Once {
+		c.Followed, s.begun = true, true
+	}
 	c.Finished = false
 	c.Size, c.Modified = f.size, f.modified.UnixNano()
 	s.dirty = true

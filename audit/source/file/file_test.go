@@ -45,6 +45,7 @@ type bench struct {
 	tail  *file.Tailer
 	gaps  []source.Gap
 	cfg   file.Config
+	ahead time.Duration // of the reader's clock
 }
 
 func newBench(t *testing.T, pattern string) *bench {
@@ -78,7 +79,8 @@ func (b *bench) start() {
 func (b *bench) open() {
 	b.t.Helper()
 	var err error
-	b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: streamName, Gap: func(g source.Gap) { b.gaps = append(b.gaps, g) }})
+	b.tail, err = file.Open(b.cfg, file.Deps{State: b.state, Name: streamName, Gap: func(g source.Gap) { b.gaps = append(b.gaps, g) },
+		Clock: func() time.Time { return time.Now().Add(b.ahead) }})
 	if err != nil {
 		b.t.Fatal(err)
 	}

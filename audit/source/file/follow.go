@@ -122,6 +122,9 @@ func (t *Tailer) readFile(f *tracked, now time.Time) (*source.Run, error) {
 	if f.cursor == nil && !t.name(f, now) || f.ended && (t.cfg.Once || f.cursor == nil) {
 		return nil, nil
 	}
+	if err := t.deps.State.saveBegun(); err != nil {
+		return nil, err
+	}
 	for !f.ended {
 		run, more, err := f.read(t.cfg.Once, now)
 		switch {
@@ -149,6 +152,9 @@ func (t *Tailer) name(f *tracked, now time.Time) bool {
 	size := f.size
 	if err := f.stat(); err != nil {
 		return false
+	}
+	if f.size != size {
+		f.quiet = now
 	}
 	// A rotated file with nothing but a begun line: it counts as it is.
 	over := (f.gone || f.rotated) && now.Sub(f.quiet) > 3*t.cfg.Grace

@@ -21,6 +21,9 @@ type journey struct {
 	line    int
 	file    int
 	trace   []string
+
+	careless bool // what is acknowledged is not always written before the end
+	log      *os.File
 }
 
 // append writes lines, each unique, in one or two pieces.
@@ -33,11 +36,48 @@ func (j *journey) append() {
 		s += l + "\n"
 	}
 	cut := j.rng.IntN(len(s))
-	j.write("shop.log", s[:cut])
-	if j.rng.IntN(2) == 0 {
+	j.put(s[:cut])
+	switch j.rng.IntN(4) {
+	case 0, 1:
 		j.read(1)
+	case 2:
+		j.rotate() // the server goes on in the old file
 	}
-	j.write("shop.log", s[cut:])
+	j.put(s[cut:])
+	if j.rng.IntN(3) == 0 {
+		j.pause()
+	}
+}
+
+// put writes to the file that the server has open, as it does after a rename
+// until it is told.
+func (j *journey) put(s string) {
+	if j.log == nil {
+		f, err := os.OpenFile(j.path("shop.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		j.log = f
+	}
+	if _, err := j.log.WriteString(s); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+// reopen is what the server does when it is told of a rotation.
+func (j *journey) reopen() {
+	if j.log != nil {
+		_ = j.log.Close()
+		j.log = nil
+	}
+}
+
+// pause lets time pass for the reader, often more than any of its limits.
+func (j *journey) pause() {
+	j.reopen()
+	d := time.Duration(j.rng.IntN(10)) * j.cfg.Grace
+	j.trace = append(j.trace, "pause of "+d.String())
+	j.ahead += d
 }
 
 // rotate renames the chain and begins a new file, by rename or compressed.
@@ -55,7 +95,7 @@ func (j *journey) rotate() {
 	}
 	j.rename("shop.log", "shop.log.1")
 	j.file++
-	if j.rng.IntN(3) == 0 { // compressed at once
+	if j.log == nil && j.rng.IntN(3) == 0 { // compressed at once
 		raw, err := os.ReadFile(j.path("shop.log.1"))
 		if err != nil {
 			j.t.Fatal(err)
@@ -70,6 +110,7 @@ func (j *journey) rotate() {
 // copytruncate copies the log and cuts it, with nothing written in between.
 func (j *journey) copytruncate() {
 	j.trace = append(j.trace, "copytruncate")
+	j.reopen()
 	raw, err := os.ReadFile(j.path("shop.log"))
 	if err != nil || len(raw) == 0 {
 		return
@@ -104,8 +145,8 @@ func (j *journey) read(n int) {
 			j.t.Fatal(err)
 		}
 		if j.rng.IntN(8) == 0 {
-			if err := j.state.Flush(); err != nil {
-				j.t.Fatal(err)
+			if !j.careless {
+				j.flush()
 			}
 			j.kill()
 			j.trace = append(j.trace, fmt.Sprintf("killed after %q", texts(run)))
@@ -124,14 +165,21 @@ func (j *journey) read(n int) {
 		if err := j.tail.Ack(run); err != nil {
 			j.t.Fatal(err)
 		}
-		if err := j.state.Flush(); err != nil {
-			j.t.Fatal(err)
+		if !j.careless || j.rng.IntN(3) == 0 {
+			j.flush()
 		}
 	}
 }
 
-// Whatever is appended, rotated, copied, cut, stopped and killed: each line
-// that was written is read once and has one place.
+func (j *journey) flush() {
+	if err := j.state.Flush(); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+// Whatever is appended, torn, rotated, copied, cut, stopped and killed: each line
+// that was written is read and has one place. It is read once where what was
+// acknowledged was written before the end.
 func TestEveryLineOnce(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -139,26 +187,15 @@ func TestEveryLineOnce(t *testing.T) {
 			j := &journey{
 				bench: newBench(t, "shop.log"), rng: rand.New(rand.NewPCG(seed, 1)),
 				written: map[string]bool{}, got: map[string]int{}, places: map[string]string{},
+				careless: seed%2 == 1,
 			}
 			j.start()
 			j.write("shop.log", "the log is known from here on\n")
 			j.want("the log is known from here on")
 			for range 40 {
-				switch k := j.rng.IntN(10); {
-				case k < 4:
-					j.append()
-				case k < 7:
-					j.read(1 + j.rng.IntN(3))
-				case k == 7:
-					j.rotate()
-				case k == 8:
-					j.copytruncate()
-				default:
-					j.trace = append(j.trace, "restart")
-					j.stop()
-					j.start()
-				}
+				j.step()
 			}
+			j.reopen()
 			deadline := time.Now().Add(5 * time.Second)
 			for len(j.got) < len(j.written) && time.Now().Before(deadline) {
 				j.read(1)
@@ -166,17 +203,48 @@ func TestEveryLineOnce(t *testing.T) {
 			for range 5 {
 				j.read(1)
 			}
-			for l := range j.written {
-				if j.got[l] != 1 {
-					t.Errorf("%q was read %d times", l, j.got[l])
-				}
-			}
-			if t.Failed() {
-				t.Log(strings.Join(j.trace, "\n"))
-			}
-			if len(j.got) != len(j.written) {
-				t.Errorf("%d lines read, %d written", len(j.got), len(j.written))
-			}
+			j.check()
 		})
+	}
+}
+
+func (j *journey) step() {
+	switch k := j.rng.IntN(11); {
+	case k < 4:
+		j.append()
+	case k < 7:
+		j.read(1 + j.rng.IntN(3))
+	case k == 7:
+		j.reopen()
+		j.rotate()
+	case k == 8:
+		j.copytruncate()
+	case k == 9:
+		j.pause()
+	default:
+		j.trace = append(j.trace, "restart")
+		j.stop()
+		j.start()
+	}
+}
+
+func (j *journey) check() {
+	j.t.Helper()
+	places := map[string]int{}
+	for _, l := range j.places {
+		places[l]++
+	}
+	for l := range j.written {
+		if places[l] != 1 || !j.careless && j.got[l] != 1 {
+			j.t.Errorf("%q was read %d times from %d places", l, j.got[l], places[l])
+		}
+	}
+	if j.t.Failed() {
+		j.t.Log(strings.Join(j.trace, "\n"))
+	}
+	for l := range j.got {
+		if !j.written[l] && l != "the log is known from here on" {
+			j.t.Errorf("%q was read, but never written", l)
+		}
 	}
 }

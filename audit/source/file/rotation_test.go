@@ -190,3 +190,87 @@ func TestCompressedWhileFollowed(t *testing.T) {
 	b.want("a2", "a3")
 	b.quiet()
 }
+
+// What was begun is known after a kill, though nothing of it was acknowledged
+// and its file was rotated meanwhile: Kafka was away from the start.
+func TestKilledBeforeTheFirstAcknowledgement(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		t.Run(fmt.Sprintf("rotated while away %v", away), func(t *testing.T) {
+			b := newBench(t, "shop.log")
+			b.write("shop.log", "a1\na2\n")
+			b.start()
+			if run, err := b.next(5 * time.Second); err != nil || len(run.Lines) != 2 {
+				t.Fatalf("read %v, %v", run, err)
+			}
+			if away {
+				b.kill()
+			}
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "b1\n")
+			b.rename("shop.log.1", "shop.log.2")
+			b.rename("shop.log", "shop.log.1")
+			b.write("shop.log", "c1\n")
+			hourAgo := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(b.path("shop.log.2"), hourAgo, hourAgo); err != nil {
+				t.Fatal(err)
+			}
+			if !away {
+				b.kill()
+			}
+			b.start()
+			b.want("a1", "a2", "b1", "c1")
+			b.quiet()
+		})
+	}
+}
+
+// A file that was rotated before its first line was complete is read after a
+// stop, though a later one is known by then.
+func TestStoppedBeforeTheFirstLine(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "a1\n")
+	age := func(name string, by time.Duration) {
+		t.Helper()
+		at := time.Now().Add(-by)
+		if err := os.Chtimes(b.path(name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age("shop.log", time.Minute)
+	b.start()
+	b.want("a1")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log", "b")
+	b.quiet() // it is open, and has no name yet
+	b.write("shop.log", "1\n")
+	b.rename("shop.log.1", "shop.log.2")
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log.2", "a2\n")
+	age("shop.log.2", 20*time.Second)
+	age("shop.log.1", 10*time.Second)
+	b.write("shop.log", "c1\n")
+	b.ahead = 100 * time.Millisecond // the folder is looked at again
+	b.want("a2")                     // by now the third file is known
+	b.stop()
+	b.start()
+	b.want("b1", "c1")
+	b.quiet()
+}
+
+// A first line that goes on after the reader was held up names its file whole,
+// though that was rotated long ago: it is known again.
+func TestFirstLineGoesOn(t *testing.T) {
+	b := newBench(t, "shop.log")
+	b.write("shop.log", "the first")
+	b.start()
+	b.quiet()
+	b.rename("shop.log", "shop.log.1")
+	b.write("shop.log.1", " line")
+	b.ahead = 10 * b.cfg.Grace
+	b.quiet()
+	b.write("shop.log.1", " of a\n")
+	b.want("the first line of a")
+	b.stop()
+	b.start()
+	b.quiet()
+}

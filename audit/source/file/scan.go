@@ -181,7 +181,7 @@ func (t *Tailer) know(base string) {
 // threshold is the time before which an unknown rotated file of a base path
 // was there before its log was followed, and is left alone.
 func (t *Tailer) threshold(base string) time.Time {
-	if at, known := t.deps.State.newest(t.deps.State.pathMark(t.cfg.Host, base)); known {
+	if at, known := t.deps.State.oldest(t.deps.State.pathMark(t.cfg.Host, base)); known {
 		return at
 	}
 	return t.started.Add(-t.cfg.Poll)

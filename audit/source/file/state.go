@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"sort"
 	"sync"
@@ -78,6 +79,7 @@ type State struct {
 	mu      sync.Mutex
 	streams map[string][]*cursor // by stream, oldest generation first
 	dirty   bool
+	begun   bool // a stream is followed that the file does not know yet
 
 	saving sync.Mutex
 	saved  time.Time // guarded by saving
@@ -142,6 +144,21 @@ func (s *State) Flush() error {
 	return s.save()
 }
 
+// saveBegun writes the positions if a stream is followed that the file does not
+// know yet. After a kill its file, rotated meanwhile, would be taken for one that
+// was there before its log was followed, and left alone.
+func (s *State) saveBegun() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	begun := s.begun
+	s.mu.Unlock()
+	if !begun {
+		return nil
+	}
+	return s.save()
+}
+
 func (s *State) saveIfDue() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -159,7 +176,8 @@ func (s *State) save() error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.dirty = false
+	begun := s.begun
+	s.dirty, s.begun = false, false
 	doc := struct {
 		Version int      `json:"version"`
 		Streams []record `json:"streams"`
@@ -171,7 +189,7 @@ func (s *State) save() error {
 	}
 	if err != nil {
 		s.mu.Lock()
-		s.dirty = true
+		s.dirty, s.begun = true, s.begun || begun
 		s.mu.Unlock()
 		return fmt.Errorf("failed to write positions: %w", err)
 	}
@@ -230,18 +248,17 @@ func (s *State) pathMark(host, base string) string {
 	return s.mark("path", []byte(host), []byte(base))
 }
 
-// newest is the latest modification among the followed streams of a base
+// oldest is the earliest modification among the followed streams of a base
 // path, and whether there are any.
-func (s *State) newest(pathMark string) (time.Time, bool) {
+func (s *State) oldest(pathMark string) (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var at int64
-	known := false
+	at, known := int64(math.MaxInt64), false
 	for _, list := range s.streams {
 		for _, c := range list {
 			if c.Path == pathMark && c.Followed {
 				known = true
-				at = max(at, c.Modified)
+				at = min(at, c.Modified)
 			}
 		}
 	}

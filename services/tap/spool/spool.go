@@ -196,13 +196,18 @@ func (s *Spool) begin(at time.Time) error {
 	if len(s.segments) > 0 {
 		n = s.last().number + 1
 	}
-	g := &segment{number: n, path: filepath.Join(s.dir, fmt.Sprintf("%020d.spool", n)), oldest: at}
-	f, err := os.OpenFile(g.path, os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	g := &segment{oldest: at}
+	var f *os.File
+	for err := fs.ErrExist; errors.Is(err, fs.ErrExist); n++ { // one that could not be removed waits for the next start
+		g.number, g.path = n, filepath.Join(s.dir, fmt.Sprintf("%020d.spool", n))
+		f, err = os.OpenFile(g.path, os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	if err := durable.SyncDir(s.dir); err != nil {
 		_ = f.Close()
+		_ = os.Remove(g.path)
 		return err
 	}
 	s.segments, s.file = append(s.segments, g), f

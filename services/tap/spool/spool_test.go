@@ -306,3 +306,19 @@ func TestFolderWithBrackets(t *testing.T) {
 		t.Errorf("%d records after a start, want 1", n)
 	}
 }
+
+// A segment that was done and could not be removed does not stand in the way.
+func TestSegmentLeftBehind(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, 1<<20)
+	if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%020d.spool", 1)), nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), record(0, 10), record(1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, open(t, dir, 1<<20), 0, 2)
+}
