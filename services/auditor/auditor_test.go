@@ -31,7 +31,7 @@ func TestFailingStep(t *testing.T) {
 			hook, fired := once(step)
 			r.store.set(hook)
 			tp := r.tap("b1", "shop.log")
-			for n := 0; n < 900; n += 100 {
+			for n := 0; n < 600; n += 100 {
 				tp.send(n, n+100)
 			}
 			r.start()
@@ -39,7 +39,7 @@ func TestFailingStep(t *testing.T) {
 			if !*fired {
 				t.Fatal("the step was never reached")
 			}
-			r.check(lines(tp, 0, 0, 900))
+			r.check(lines(tp, 0, 0, 600))
 		})
 	}
 }
@@ -324,9 +324,9 @@ func TestRebalance(t *testing.T) {
 	send := func(batches int) {
 		for range batches {
 			for _, tp := range taps {
-				tp.send(at, at+40)
+				tp.send(at, at+20)
 			}
-			at += 40
+			at += 20
 		}
 	}
 	first := r.start()
@@ -361,7 +361,7 @@ func TestManyMonths(t *testing.T) {
 	r.vault.pair = nil // a capsule for each month is dear, and not what this is about
 	r.month = 25
 	tp := r.tap("b1", "shop.log")
-	tp.send(0, 3000) // 120 months
+	tp.send(0, 2625) // 105 months
 	hook, fired := once("after entries")
 	r.store.set(hook)
 	r.start()
@@ -369,8 +369,8 @@ func TestManyMonths(t *testing.T) {
 	if !*fired {
 		t.Fatal("the chunk was not redone")
 	}
-	r.check(lines(tp, 0, 0, 3000))
-	if got := r.column("SELECT toString(uniqExact(toYYYYMM(event_time))) FROM entries"); got[0] != "120" {
+	r.check(lines(tp, 0, 0, 2625))
+	if got := r.column("SELECT toString(uniqExact(toYYYYMM(event_time))) FROM entries"); got[0] != "105" {
 		t.Errorf("%s months", got[0])
 	}
 }
