@@ -40,26 +40,35 @@ func fill(t *testing.T, s *store.Store, id string, from int, entries []audit.Ent
 	}
 }
 
-// Each case has a day of its own in one store.
+// Each case has a day and a stream of its own in one store.
 func TestWindowedCases(t *testing.T) {
 	s := storetest.Open(t)
+	var all []audit.Entry
 	day := 0
-	for _, c := range shipped(t).Windowed() {
-		for _, one := range c.Cases {
-			day++
-			start := control.CaseStart.AddDate(0, 0, day)
-			entries, err := one.Entries()
-			if err != nil {
-				t.Fatal(err)
+	each := func(f func(c *control.Control, one control.Case)) {
+		day = 0
+		for _, c := range shipped(t).Windowed() {
+			for _, one := range c.Cases {
+				day++
+				f(c, one)
 			}
-			for i := range entries {
-				entries[i].EventTime = entries[i].EventTime.AddDate(0, 0, day)
-				entries[i].Stream = fmt.Sprint("case-", day)
-			}
-			fill(t, s, fmt.Sprint("case-", day), day, entries)
-			t.Run(c.ID+"/"+one.Name, func(t *testing.T) { windowedCase(t, s, c, one, start) })
 		}
 	}
+	each(func(_ *control.Control, one control.Case) {
+		entries, err := one.Entries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			e.EventTime, e.Stream, e.Row = e.EventTime.AddDate(0, 0, day), fmt.Sprint("case-", day), uint32(len(all))
+			all = append(all, e)
+		}
+	})
+	fill(t, s, "cases", 0, all)
+	each(func(c *control.Control, one control.Case) {
+		start := control.CaseStart.AddDate(0, 0, day)
+		t.Run(c.ID+"/"+one.Name, func(t *testing.T) { windowedCase(t, s, c, one, start) })
+	})
 }
 
 // windowedCase runs the query over the case. However the time is cut, each

@@ -54,7 +54,7 @@ func TestOverStore(t *testing.T) {
 
 	for _, tc := range []struct{ name, path, sql string }{
 		{"entries", "/api/v1/entries?period=7d&limit=100", "SELECT count() FROM entries"},
-		{"entries by source", "/api/v1/entries?period=7d&limit=7&source=gateway", "SELECT count() FROM entries WHERE source = 'gateway'"},
+		{"entries by source", "/api/v1/entries?period=7d&limit=31&source=gateway", "SELECT count() FROM entries WHERE source = 'gateway'"},
 		{"entries by principal", "/api/v1/entries?period=7d&principal=" + seedPrincipals[3].id, "SELECT count() FROM entries WHERE principal_id = '" + seedPrincipals[3].id + "'"},
 		{"entries by outcome and country", "/api/v1/entries?period=7d&outcome=denied&country=br", "SELECT count() FROM entries WHERE outcome = 'denied' AND client_country = 'BR'"},
 		{"entries by parent category", "/api/v1/entries?period=7d&category=user", "SELECT count() FROM entries WHERE notEmpty(categories)"},
