@@ -3,6 +3,7 @@ package store_test
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ func TestNativeRoundTrip(t *testing.T) {
 		c := newChunk("c")
 		b, want := fill(t, c, 9, min(n, 5000))
 		if n > 5000 { // more different words than two bytes can count
-			e := want[0]
+			e := audit.Entry{EventTime: want[0].EventTime, IngestTime: want[0].IngestTime, Chunk: c.ID, Version: c.Version}
+			want = slices.Grow(want, n)
 			for i := range n {
 				e.Row, e.SystemKey = uint32(i), string(rune(0x10000+i))
 				want = append(want, e)
