@@ -232,8 +232,15 @@ const (
 	timeSeptember  = "time >= '2025-08-31 22:00:00' AND time < '2025-09-30 22:00:00'"
 )
 
-func TestNumbersEqualPlainSQL(t *testing.T) {
+// TestPlainSQL holds reports over one seeded record to plain SQL over it.
+func TestPlainSQL(t *testing.T) {
 	s, db := seed(t), reportstest.Registers(t)
+	t.Run("numbers", func(t *testing.T) { numbersEqual(t, s, db) })
+	t.Run("tables", func(t *testing.T) { tablesEqual(t, s, db) })
+	t.Run("sums", func(t *testing.T) { tablesAddUp(t, s, db) })
+}
+
+func numbersEqual(t *testing.T, s *store.Store, db *registers.DB) {
 	entry := func(what, where string) float64 {
 		if where != "" {
 			where = " AND (" + where + ")"
@@ -295,10 +302,9 @@ func TestNumbersEqualPlainSQL(t *testing.T) {
 	}
 }
 
-// TestTablesEqualPlainSQL holds each table over entries to plain SQL, in a zone
-// whose days begin at half past an hour.
-func TestTablesEqualPlainSQL(t *testing.T) {
-	s, db := seed(t), reportstest.Registers(t)
+// tablesEqual holds each table over entries to plain SQL, in a zone whose days
+// begin at half past an hour.
+func tablesEqual(t *testing.T, s *store.Store, db *registers.DB) {
 	p, err := reports.ParsePeriod("2025-09-01", "2025-09-21", "Asia/Kolkata")
 	if err != nil {
 		t.Fatal(err)
@@ -348,8 +354,7 @@ func TestTablesEqualPlainSQL(t *testing.T) {
 	}
 }
 
-func TestTablesAddUp(t *testing.T) {
-	s, db := seed(t), reportstest.Registers(t)
+func tablesAddUp(t *testing.T, s *store.Store, db *registers.DB) {
 	r := build(t, "gdpr-accountability", s, db)
 	v := values(r)
 	sums := map[string]float64{}
