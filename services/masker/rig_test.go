@@ -225,3 +225,17 @@ func header(m *broker.Message, name string) string {
 	}
 	return ""
 }
+
+// dropped waits until n records of orders count as dropped, which they do once
+// their offsets are committed: that may be after the others are read.
+func (r *rig) dropped(n float64) {
+	r.t.Helper()
+	count := func() float64 {
+		return r.metric("tallystick_masker_records_total", `outcome="dropped",stream="orders"`)
+	}
+	for end := time.Now().Add(30 * time.Second); count() < n && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	if got := count(); got != n {
+		r.t.Errorf("%v records are counted as dropped, want %v", got, n)
+	}
+}
