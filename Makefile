@@ -29,7 +29,7 @@ run: fetch build ## Start everything embedded with a living demo on http://127.0
 
 test: ## Run every test that needs no installed server
 	@scripts/fetch.sh & fetch=$$!; GOGC=off GOMEMLIMIT=1GiB $(GO) build ./services && wait $$fetch && \
-	GOGC=400 $(GO) test -vet=off -p 4 ./services/auditor ./services ./cmd/tallystick ./... # the longest first: the others run beside them
+	GOGC=400 GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$$(scripts/testdir.sh) $(GO) test -vet=off -p 4 ./services/auditor ./services ./cmd/tallystick ./... # the longest first: the others run beside them
 
 test-race: fetch ## The same under the race detector
 	@CGO_ENABLED=1 $(GO) test -race ./...
