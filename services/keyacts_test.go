@@ -36,6 +36,7 @@ func (s *site) turnsUnderLoad(path string, now time.Time) {
 	for round, key := range turns {
 		for i := range each {
 			if i == each/2 {
+				wait(s.t, "a line of before", func() bool { return s.count(entriesCount) > before })
 				if _, err := s.attach().Rotate(ctx, services.RotateRequest{Key: key}); err != nil {
 					s.t.Fatalf("rotate %s: %v", key, err)
 				}
