@@ -1,6 +1,6 @@
 // Command sizing computes what a deployment needs at a rate of lines: rows, bytes,
 // cores and cost, from the costs of a line that were measured
-// (docs/explanation/performance.md, docs/design/store.md). It prints the table of
+// (docs/design/performance.md, docs/design/store.md). It prints the table of
 // docs/how-to/sizing.md, which a test compares. It measures nothing itself.
 //
 //	go run ./internal/bench/sizing -days 90 -core-hour 0.04 -terabyte-month 80
