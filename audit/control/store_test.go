@@ -78,7 +78,7 @@ func windowedCase(t *testing.T, s *store.Store, c *control.Control, one control.
 		different := map[string]bool{}
 		rows := 0
 		for at := start.Add(-time.Minute); at.Before(start.Add(40 * time.Minute)); at = at.Add(step) {
-			r, err := s.Select(context.Background(), c.Window.SQL, store.Named("from", at.Format(sqlTime)), store.Named("until", at.Add(step).Format(sqlTime)))
+			r, err := s.Select(context.Background(), c.Window.SQL, store.Named("from", at.Format(sqlTime)), store.Named("until", at.Add(step).Format(sqlTime)), store.RowsOnly{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,7 +48,7 @@ func long(bin, dir, procs string, d time.Duration) error {
 		defer close(minutes)
 		fed.report(cmd.Process.Pid, d)
 	}()
-	if err := workload.Combined(fed, 1<<62, 1); err != nil && !errors.Is(err, errOver) {
+	if err := workload.CombinedFrom(fed, workload.Start.AddDate(-1, 0, 0), 1<<62, 1); err != nil && !errors.Is(err, errOver) {
 		_ = in.Close()
 		return errors.Join(err, cmd.Wait(), errors.New(said.String()))
 	}

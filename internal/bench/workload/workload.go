@@ -18,12 +18,17 @@ type Access struct {
 	Status, Bytes, Number                      int
 }
 
+// Start is when the first request of a workload comes; forty make a second.
+var Start = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+
 // Accesses are n requests, the same for the same seed: 30 % with a user, 10 %
 // over IPv6, 5 % of the targets with an e-mail address or a card.
-func Accesses(n int, seed int64) iter.Seq[Access] {
+func Accesses(n int, seed int64) iter.Seq[Access] { return accesses(Start, n, seed) }
+
+func accesses(at time.Time, n int, seed int64) iter.Seq[Access] {
 	return func(yield func(Access) bool) {
 		r := rand.New(rand.NewSource(seed))
-		at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+		at := at
 		for k := range n {
 			if r.Intn(40) == 0 {
 				at = at.Add(time.Second)
@@ -68,8 +73,12 @@ func access(r *rand.Rand, at time.Time, number int) Access {
 }
 
 // Combined writes the accesses as nginx's combined lines.
-func Combined(w io.Writer, n int, seed int64) error {
-	for a := range Accesses(n, seed) {
+func Combined(w io.Writer, n int, seed int64) error { return CombinedFrom(w, Start, n, seed) }
+
+// CombinedFrom is Combined with another time for the first request. A line that is
+// dated over a day ahead is rejected, and a few minutes make weeks of lines.
+func CombinedFrom(w io.Writer, at time.Time, n int, seed int64) error {
+	for a := range accesses(at, n, seed) {
 		if _, err := io.WriteString(w, combined(a)+"\n"); err != nil {
 			return err
 		}
