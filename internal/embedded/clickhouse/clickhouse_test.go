@@ -218,6 +218,13 @@ func TestKeptConnections(t *testing.T) {
 	if n := e.Kept(); n > kept {
 		t.Errorf("%d connections are kept after errors, %d before", n, kept)
 	}
+	out, err := e.Late(t.Context(), "SHOW TABLES FROM a")
+	if err != nil || out == nil {
+		t.Fatalf("a kill that came late: %v, %v", out, err)
+	}
+	if b, err := io.ReadAll(out); err != nil || string(b) != "t\n" {
+		t.Errorf("a kill that came late: %q, %v", b, err)
+	}
 }
 
 func TestCancelledStatementsLeaveThePoolWhole(t *testing.T) {

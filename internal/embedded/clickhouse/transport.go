@@ -192,10 +192,13 @@ func (e *Engine) execute(ctx context.Context, st statement, stop func() bool) (i
 	} else {
 		b, err = s.run(st.sql, st.format)
 	}
-	if going := stop(); err != nil || !going {
+	if going := stop(); going && err == nil {
+		e.kept.put(s)
+	} else {
 		s.close()
+	}
+	if err != nil {
 		return nil, err
 	}
-	e.kept.put(s)
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
