@@ -18,17 +18,11 @@ type EntryPlace struct {
 	Sequenced bool
 }
 
-// FindEntry looks for the entry of an origin as readers see it; nil if there is
-// none.
-func (s *Store) FindEntry(ctx context.Context, o audit.Origin) (*EntryPlace, error) {
-	found, err := s.FindEntries(ctx, []audit.Origin{o})
-	return found[o], err
-}
-
 // placesBatch is how many origins one statement names.
 const placesBatch = 1000
 
-// FindEntries is FindEntry for many. Those that there are not are left out.
+// FindEntries looks for the entries of origins as readers see them. Those that
+// there are not are left out.
 func (s *Store) FindEntries(ctx context.Context, origins []audit.Origin) (map[audit.Origin]*EntryPlace, error) {
 	found, ofChunks := map[audit.Origin]*EntryPlace{}, map[audit.ChunkKey][]*EntryPlace{}
 	for some := range slices.Chunk(origins, placesBatch) {

@@ -204,8 +204,10 @@ func (a *aging) key() string {
 
 // prove makes the proof of an entry of chunk c1.
 func (a *aging) prove() *core.Proof {
-	at, err := a.store.FindEntry(a.t.Context(), audit.Origin{Stream: "s", Offset: 1})
+	origin := audit.Origin{Stream: "s", Offset: 1}
+	found, err := a.store.FindEntries(a.t.Context(), []audit.Origin{origin})
 	must(a.t, err)
+	at := found[origin]
 	p, err := core.OpenReader(a.dir).ProveEntry(a.t.Context(), a.store, at.Salt, at.ChunkKey, at.Row, at.Leaf, a.log.Checkpoint())
 	must(a.t, err)
 	return p
